@@ -1,0 +1,1 @@
+"""Controllers that bind claims and volumes and provision storage."""

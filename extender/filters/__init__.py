@@ -1,0 +1,1 @@
+"""The volume filters: one file each; the ordered table is here."""

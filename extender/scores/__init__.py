@@ -1,0 +1,1 @@
+"""The scores: one file each; the table is here."""

@@ -1,0 +1,1 @@
+"""The command: settings, composition, run; imported by nobody."""

@@ -1,0 +1,48 @@
+"""Annotations, labels, finalizers and well-known names: who writes each and who reads it.
+
+Source: the Kubernetes reference "Well-Known Labels, Annotations and Taints".
+"""
+
+from typing import Final
+
+# --- claims and volumes: binding ---
+BIND_COMPLETED: Final = "pv.kubernetes.io/bind-completed"
+"""On claims, written by the binder; its presence alone makes a claim bound."""
+BOUND_BY_CONTROLLER: Final = "pv.kubernetes.io/bound-by-controller"
+"""On claims and volumes, by binder or scheduler: this side of the link was not the user's choice."""
+SELECTED_NODE: Final = "volume.kubernetes.io/selected-node"
+"""On claims, written by whoever schedules; the provisioner removes it to ask for another node."""
+PROVISIONED_BY: Final = "pv.kubernetes.io/provisioned-by"
+"""On volumes, written by the provisioner: the class's provisioner."""
+STORAGE_PROVISIONER: Final = "volume.kubernetes.io/storage-provisioner"
+"""On claims, written by the binder: who is expected to provision."""
+BETA_STORAGE_PROVISIONER: Final = "volume.beta.kubernetes.io/storage-provisioner"
+"""The same value, for provisioners that read the older key."""
+MIGRATED_TO: Final = "pv.kubernetes.io/migrated-to"
+"""On claims and volumes, written by the binder: the CSI driver that took over from an in-tree plugin."""
+BETA_STORAGE_CLASS: Final = "volume.beta.kubernetes.io/storage-class"
+"""On claims and volumes, written by users: beats spec.storageClassName, even when empty."""
+PRE_RESIZE_CAPACITY: Final = "volume.alpha.kubernetes.io/pre-resize-capacity"
+"""On volumes, written by a resizer: the claim's capacity before a growth that the node must finish."""
+MIGRATED_PLUGINS: Final = "storage.alpha.kubernetes.io/migrated-plugins"
+"""On CSINodes, written by kubelet: comma-separated in-tree plugins that it serves through CSI."""
+DEFAULT_CLASS: Final = "storageclass.kubernetes.io/is-default-class"
+BETA_DEFAULT_CLASS: Final = "storageclass.beta.kubernetes.io/is-default-class"
+"""On classes, written by admins: "true" makes a class the default one."""
+
+# --- finalizers ---
+CLAIM_PROTECTION: Final = "kubernetes.io/pvc-protection"
+VOLUME_PROTECTION: Final = "kubernetes.io/pv-protection"
+VOLUME_CONTROLLER: Final = "kubernetes.io/pv-controller"
+"""On in-tree provisioned volumes with policy Delete, held by the binder until the storage is gone."""
+EXTERNAL_PROVISIONER: Final = "external-provisioner.volume.kubernetes.io/finalizer"
+
+# --- topology ---
+HOSTNAME: Final = "kubernetes.io/hostname"
+ZONE: Final = "topology.kubernetes.io/zone"
+REGION: Final = "topology.kubernetes.io/region"
+BETA_ZONE: Final = "failure-domain.beta.kubernetes.io/zone"
+BETA_REGION: Final = "failure-domain.beta.kubernetes.io/region"
+
+NO_PROVISIONER: Final = "kubernetes.io/no-provisioner"
+"""The provisioner of classes whose volumes an admin makes."""

@@ -1,0 +1,55 @@
+"""Where the API serves each kind: one row a resource, typed by the view that decodes it."""
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from model.csi import CSIDriver, CSINode, CSIStorageCapacity, Lease, VolumeAttachment
+from model.meta import Object
+from model.volumes import PersistentVolume, PersistentVolumeClaim, StorageClass
+from model.workloads import Event, Namespace, Node, Pod
+
+ObjectT = TypeVar("ObjectT", bound=Object)
+
+
+@dataclass(frozen=True)
+class Resource(Generic[ObjectT]):
+    """A resource of the API. `group` is "" for core; `plural` is the name in paths."""
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+    namespaced: bool
+    view: type[ObjectT]
+
+    @property
+    def api_version(self) -> str:
+        """`v1` or `group/version`, as apiVersion spells it."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
+        """The URL path; without a namespace a namespaced resource is meant across all of them."""
+        root = f"/apis/{self.api_version}" if self.group else f"/api/{self.version}"
+        scope = f"/namespaces/{namespace}" if self.namespaced and namespace else ""
+        tail = "".join(f"/{part}" for part in (name, subresource) if part)
+        return f"{root}{scope}/{self.plural}{tail}"
+
+
+_STORAGE = "storage.k8s.io"
+
+PODS = Resource("", "v1", "pods", "Pod", namespaced=True, view=Pod)
+NODES = Resource("", "v1", "nodes", "Node", namespaced=False, view=Node)
+NAMESPACES = Resource("", "v1", "namespaces", "Namespace", namespaced=False, view=Namespace)
+EVENTS = Resource("", "v1", "events", "Event", namespaced=True, view=Event)
+VOLUMES = Resource("", "v1", "persistentvolumes", "PersistentVolume", namespaced=False, view=PersistentVolume)
+CLAIMS = Resource(
+    "", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", namespaced=True, view=PersistentVolumeClaim
+)
+CLASSES = Resource(_STORAGE, "v1", "storageclasses", "StorageClass", namespaced=False, view=StorageClass)
+CSI_NODES = Resource(_STORAGE, "v1", "csinodes", "CSINode", namespaced=False, view=CSINode)
+CSI_DRIVERS = Resource(_STORAGE, "v1", "csidrivers", "CSIDriver", namespaced=False, view=CSIDriver)
+CAPACITIES = Resource(
+    _STORAGE, "v1", "csistoragecapacities", "CSIStorageCapacity", namespaced=True, view=CSIStorageCapacity
+)
+ATTACHMENTS = Resource(_STORAGE, "v1", "volumeattachments", "VolumeAttachment", namespaced=False, view=VolumeAttachment)
+LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease", namespaced=True, view=Lease)

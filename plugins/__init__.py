@@ -1,0 +1,1 @@
+"""Volume plugins: what makes, deletes, attaches and mounts storage."""

@@ -1,0 +1,1 @@
+"""The rules of Kubernetes storage as pure functions, shared by extender, controllers and webhooks."""

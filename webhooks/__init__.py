@@ -1,0 +1,1 @@
+"""Admission webhooks that normalize and validate volumes, claims and classes."""

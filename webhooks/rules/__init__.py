@@ -1,0 +1,1 @@
+"""The rules of admission: one file a resource; the table is here."""
