@@ -1,0 +1,149 @@
+"""The aiohttp application every service starts from: limits, deadlines, and errors that say what to mend.
+
+Whatever a client sends, it gets a status and a JSON body `{"error": "…"}` within the deadline, and the process goes
+on. A service raises aiohttp's HTTP exceptions for what it refuses; anything else is a 500 with an id that the log has.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Iterable
+from typing import Final, TypeVar
+
+import msgspec
+import orjson
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+T = TypeVar("T")
+
+log = structlog.get_logger()
+
+JSON_TYPES: Final = ("application/json",)
+BODY_SECONDS: Final = web.AppKey("body_seconds", float)
+"""How long a client may take to send its body."""
+
+
+def make_app(
+    routes: Iterable[web.AbstractRouteDef],
+    *,
+    max_body_bytes: int,
+    deadline_seconds: float,
+    body_seconds: float = 10.0,
+    middlewares: Iterable[Middleware] = (),
+) -> web.Application:
+    """An application with these routes, whose every answer comes within `deadline_seconds`.
+
+    `middlewares` run inside the deadline and the error answers.
+    """
+    chain = [_answer_errors, _deadline(deadline_seconds), *(web.middleware(each) for each in middlewares)]
+    app = web.Application(client_max_size=max_body_bytes, middlewares=chain)
+    app[BODY_SECONDS] = body_seconds
+    app.add_routes(routes)
+    return app
+
+
+def json_response(value: object, status: int = 200) -> web.Response:
+    """A response of plain JSON values or msgspec structs."""
+    return web.Response(
+        body=orjson.dumps(value, default=msgspec.to_builtins), status=status, content_type=JSON_TYPES[0]
+    )
+
+
+async def read_body(request: web.Request) -> bytes:
+    """The whole body, within the application's limits.
+
+    Raises:
+        web.HTTPRequestEntityTooLarge: larger than the limit, judged by its announcement where there is one.
+        web.HTTPRequestTimeout: the client sends too slowly.
+    """
+    limit = request.client_max_size
+    if limit and request.content_length is not None and request.content_length > limit:
+        raise web.HTTPRequestEntityTooLarge(limit, request.content_length)
+    seconds = request.config_dict.get(BODY_SECONDS, 10.0)
+    try:
+        async with asyncio.timeout(seconds):
+            return await request.read()
+    except TimeoutError:
+        raise web.HTTPRequestTimeout(text=f"the body did not arrive within {seconds:g} s") from None
+
+
+async def read_json(request: web.Request, type_: type[T], *, content_types: tuple[str, ...] = ()) -> T:
+    """The body decoded into `type_`; the messages of refusals name the field.
+
+    `content_types`: those to insist on; none means that the type is not looked at.
+
+    Raises:
+        web.HTTPUnsupportedMediaType: another content type.
+        web.HTTPBadRequest: no JSON, or JSON of another shape.
+        web.HTTPRequestEntityTooLarge, web.HTTPRequestTimeout: as `read_body`.
+    """
+    if content_types and request.content_type not in content_types:
+        wanted = " or ".join(content_types)
+        raise web.HTTPUnsupportedMediaType(text=f"content type {request.content_type!r} is not {wanted}")
+    return decode_json(await read_body(request), type_)
+
+
+def decode_json(body: bytes, type_: type[T]) -> T:
+    """Decode into `type_`.
+
+    Raises:
+        web.HTTPBadRequest: no JSON, or JSON of another shape; the message names the field.
+    """
+    try:
+        return msgspec.json.decode(body, type=type_)
+    except msgspec.ValidationError as error:
+        raise web.HTTPBadRequest(text=f"the body has the wrong shape: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise web.HTTPBadRequest(text=f"the body is not JSON: {error}") from error
+    except RecursionError as error:
+        raise web.HTTPBadRequest(text="the body is nested too deeply") from error
+
+
+def require_client_certificate(paths: frozenset[str]) -> Middleware:
+    """Refuse these paths to TLS clients that showed no certificate (the context verified it if they did)."""
+
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path in paths and request.transport is not None:
+            ssl_object = request.transport.get_extra_info("ssl_object")
+            if ssl_object is not None and not ssl_object.getpeercert():
+                raise web.HTTPUnauthorized(text="a client certificate is required")
+        return await handler(request)
+
+    return check
+
+
+def _deadline(seconds: float) -> Middleware:
+    @web.middleware
+    async def within(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            async with asyncio.timeout(seconds):
+                return await handler(request)
+        except TimeoutError:
+            raise web.HTTPServiceUnavailable(text=f"not answered within {seconds:g} s, try again") from None
+
+    return within
+
+
+@web.middleware
+async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        return _error(error.status, error.text or error.reason, error.headers.get("Allow"))
+    except ConnectionError:
+        # The client went away in the middle; nobody reads this answer.
+        return _error(400, "the connection ended before the request did")
+    except Exception:  # the last guard: one request must not end the process
+        incident = secrets.token_hex(4)
+        log.exception("request failed", path=request.path, method=request.method, incident=incident)
+        return _error(500, f"internal error {incident}, see the log")
+
+
+def _error(status: int, message: str, allow: str | None = None) -> web.Response:
+    response = json_response({"error": message}, status)
+    if allow:
+        response.headers["Allow"] = allow
+    return response
