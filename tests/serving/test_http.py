@@ -50,7 +50,7 @@ async def url():
         deadline_seconds=0.5,
         body_seconds=0.3,
     )
-    async with serve(app) as address:
+    async with serve(app, drain_seconds=0.1) as address:
         yield address
 
 
