@@ -1,12 +1,16 @@
 """The kinds the server knows: those of Kubernetes that storage, scheduling and kubectl touch, and those of CRDs.
 
-One row a resource, spelt as the aggregated discovery document of Kubernetes 1.37 spells it. A kind says where its objects
-are kept (`stored_resource`, `stored_version`): core and events.k8s.io Events are the same objects, and so are all the
-versions of a custom resource.
+One row a resource, spelt as the aggregated discovery document of Kubernetes 1.37 spells it. A kind says where its
+objects are kept (`stored_resource`, `stored_version`): core and events.k8s.io Events are the same objects, and so are
+all the versions of a custom resource.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sandbox.schema.types import Schema
 
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 _GET_PATCH_UPDATE = ("get", "patch", "update")
@@ -29,6 +33,38 @@ SCALE = Subresource("scale", kind="Scale", api_version="autoscaling/v1")
 
 
 @dataclass(frozen=True)
+class Column:
+    """A column that a CustomResourceDefinition adds to tables. `path` is a JSONPath like `.spec.size`."""
+
+    name: str
+    type: str
+    path: str
+    description: str = ""
+    format: str = ""
+    priority: int = 0
+
+
+@dataclass(frozen=True)
+class ScalePaths:
+    """Where a custom resource keeps what its scale subresource shows."""
+
+    spec_replicas: str
+    status_replicas: str
+    selector: str = ""
+
+
+@dataclass(frozen=True)
+class Custom:
+    """What one version of a CustomResourceDefinition says beyond names."""
+
+    schema: "Schema"
+    columns: tuple[Column, ...] = ()
+    scale: ScalePaths | None = None
+    deprecation: str = ""
+    """The warning that each request of a deprecated version carries, "" for the others."""
+
+
+@dataclass(frozen=True)
 class Kind:
     """A resource of the API in one version. `group` is "" for core; hashable, so it can key a table."""
 
@@ -43,8 +79,8 @@ class Kind:
     subresources: tuple[Subresource, ...] = ()
     verbs: tuple[str, ...] = ALL_VERBS
     list_kind: str = ""
-    custom: bool = False
-    """Whether a CustomResourceDefinition brought it."""
+    custom: "Custom | None" = field(default=None, compare=False, repr=False)
+    """What its CustomResourceDefinition says, None for built-in kinds."""
     stored_resource: str = ""
     """What the store calls its objects: the same for every kind that shows them."""
     stored_version: str = ""
