@@ -1,0 +1,46 @@
+"""`python -m bench [NAME…] [--json]`: every bench, or those named; ratios for people, or results as JSON."""
+
+import argparse
+import asyncio
+import importlib
+import sys
+import tempfile
+from pathlib import Path
+
+import orjson
+
+from bench.measure import Result
+
+BENCHES = {
+    "sandbox_writes": "sandbox writes/s against an aiohttp echo server",
+    "watch_fanout": "watch fan-out to 100 watchers against bare streams",
+    "informer_decode": "decode rate of the informer against orjson.loads",
+}
+
+
+async def _run(names: list[str]) -> list[Result]:
+    results = []
+    for name in names:
+        print(f"… {BENCHES[name]}", file=sys.stderr, flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            results += await importlib.import_module(f"bench.{name}").run(Path(folder))
+    return results
+
+
+def main() -> None:
+    """Run them in turn and print."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHES)}; default: all")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
+    options = parser.parse_args()
+    if unknown := [name for name in options.names if name not in BENCHES]:
+        parser.error(f"no bench {', '.join(unknown)}: there are {', '.join(BENCHES)}")
+    results = asyncio.run(_run(options.names or list(BENCHES)))
+    if options.json:
+        print(orjson.dumps([result.as_json() for result in results], option=orjson.OPT_INDENT_2).decode())
+    else:
+        print("\n".join(result.line() for result in results))
+
+
+if __name__ == "__main__":
+    main()
