@@ -1,0 +1,72 @@
+"""Services start in order, stop in reverse, and none may end unasked."""
+
+import asyncio
+import os
+import signal
+
+import pytest
+
+from lading.run import Service, ServiceEndedError, run_process, run_services
+
+
+def _recorded(name, diary):
+    async def serve(ready):
+        diary.append(f"start {name}")
+        ready.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            diary.append(f"stop {name}")
+
+    return Service(name, serve)
+
+
+async def test_services_start_in_order_and_stop_in_reverse():
+    diary, stop = [], asyncio.Event()
+
+    async def last(ready):
+        ready.set()
+        stop.set()
+        await asyncio.Event().wait()
+
+    await run_services([_recorded("a", diary), _recorded("b", diary), Service("last", last)], stop)
+    assert diary == ["start a", "start b", "stop b", "stop a"]
+
+
+async def test_a_service_waits_until_the_one_before_is_ready():
+    diary, stop = [], asyncio.Event()
+
+    async def never_ready(ready):
+        stop.set()
+        await asyncio.Event().wait()
+
+    await run_services([Service("stuck", never_ready), _recorded("b", diary)], stop)
+    assert diary == []
+
+
+async def test_a_service_that_ends_unasked_ends_the_process_with_an_error():
+    diary = []
+
+    async def brief(ready):
+        ready.set()
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await run_services([_recorded("a", diary), Service("brief", brief)], asyncio.Event())
+    assert caught.group_contains(ServiceEndedError, match="brief ended unasked")
+    assert diary == ["start a", "stop a"]
+
+
+def test_sigterm_is_a_clean_end():
+    async def main(stop):
+        os.kill(os.getpid(), signal.SIGTERM)
+        await stop.wait()
+
+    assert run_process(main) == 0
+
+
+def test_an_expected_failure_is_one_line_and_status_one(capsys):
+    async def main(stop):
+        raise FileNotFoundError(2, "No such file", "kubeconfig")
+
+    assert run_process(main) == 1
+    assert capsys.readouterr().err == "lading: [Errno 2] No such file: 'kubeconfig'\n"
