@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from model.csi import CSIDriver, CSINode, CSIStorageCapacity, Lease, VolumeAttachment
+from model.grants import ReferenceGrant
 from model.meta import Object
 from model.volumes import PersistentVolume, PersistentVolumeClaim, StorageClass
 from model.workloads import Event, Namespace, Node, Pod
@@ -53,3 +54,6 @@ CAPACITIES = Resource(
 )
 ATTACHMENTS = Resource(_STORAGE, "v1", "volumeattachments", "VolumeAttachment", namespaced=False, view=VolumeAttachment)
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease", namespaced=True, view=Lease)
+REFERENCE_GRANTS = Resource(
+    "gateway.networking.k8s.io", "v1beta1", "referencegrants", "ReferenceGrant", namespaced=True, view=ReferenceGrant
+)
