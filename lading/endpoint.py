@@ -1,0 +1,53 @@
+"""Where a component listens and with which certificates: the options that all servers share, checked at once."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from serving.site import is_loopback, parse_listen
+from serving.tls import TLSFiles
+
+
+class OptionsError(ValueError):
+    """Options that do not go together; the message says which and what to give instead."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """The address, and TLS by files of one's own, by a folder of `lading certs issue`, or none on loopback."""
+
+    listen: str
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    client_ca: Path | None = None
+    certs: Path | None = None
+    insecure_http: bool = False
+
+    def tls_files(self, server: str) -> TLSFiles | None:
+        """The files of the server's certificate; None for plain HTTP.
+
+        `server` is the name under which `lading certs issue` keeps it in the folder.
+
+        Raises:
+            OptionsError: contradictory or missing options.
+            ListenError: the address is not HOST:PORT.
+        """
+        if self.insecure_http:
+            return self._plain()
+        if self.certs is not None:
+            if self.tls_cert or self.tls_key:
+                raise OptionsError("--certs already says which certificate: leave out --tls-cert and --tls-key")
+            return TLSFiles(
+                self.certs / f"{server}.crt", self.certs / f"{server}.key", self.client_ca or self.certs / "ca.crt"
+            )
+        if self.tls_cert is None or self.tls_key is None:
+            raise OptionsError(
+                "a certificate is needed: --tls-cert and --tls-key, or --certs DIR as `lading certs issue` makes it, "
+                "or --insecure-http on a loopback address"
+            )
+        return TLSFiles(self.tls_cert, self.tls_key, self.client_ca)
+
+    def _plain(self) -> None:
+        if self.tls_cert or self.tls_key or self.client_ca or self.certs:
+            raise OptionsError("--insecure-http takes no certificates")
+        if not is_loopback(parse_listen(self.listen)[0]):
+            raise OptionsError(f"--insecure-http serves loopback addresses only, not {self.listen}")
