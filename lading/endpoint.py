@@ -32,7 +32,8 @@ class Endpoint:
             ListenError: the address is not HOST:PORT.
         """
         if self.insecure_http:
-            return self._plain()
+            self._check_plain()
+            return None
         if self.certs is not None:
             if self.tls_cert or self.tls_key:
                 raise OptionsError("--certs already says which certificate: leave out --tls-cert and --tls-key")
@@ -46,7 +47,7 @@ class Endpoint:
             )
         return TLSFiles(self.tls_cert, self.tls_key, self.client_ca)
 
-    def _plain(self) -> None:
+    def _check_plain(self) -> None:
         if self.tls_cert or self.tls_key or self.client_ca or self.certs:
             raise OptionsError("--insecure-http takes no certificates")
         if not is_loopback(parse_listen(self.listen)[0]):
