@@ -1,0 +1,95 @@
+"""One long-running component: its connection, its caches, its own work and its HTTPS site, as services in order."""
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NoReturn
+
+import structlog
+from aiohttp import web
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+
+from lading.endpoint import Endpoint
+from lading.run import Service
+from serving.health import Check, Health
+from serving.http import make_app, require_client_certificate
+from serving.site import serve
+
+log = structlog.get_logger()
+
+MAX_BODY_BYTES: Final = 128 << 20
+"""Enough for a filter request with 5,000 whole nodes, of about 50 MB."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """What a component answers over HTTP, besides health and metrics."""
+
+    routes: Sequence[web.RouteDef] = ()
+    deadline_seconds: float = 30.0
+    max_body_bytes: int = MAX_BODY_BYTES
+    checks: dict[str, Check] = field(default_factory=dict)
+
+
+def new_registry() -> CollectorRegistry:
+    """The metrics of one process, with what every process shows of itself."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    return registry
+
+
+def site_service(
+    name: str, site: Site, endpoint: Endpoint, registry: CollectorRegistry, listening: Callable[[str], None]
+) -> Service:
+    """The component's server; `listening` is told the URL once it accepts connections."""
+
+    async def run(ready: asyncio.Event) -> None:
+        files = endpoint.tls_files(name)
+        context = None if files is None else await asyncio.to_thread(files.server_context)
+        async with serve(_application(site, registry, context), endpoint.listen, context) as url:
+            listening(url)
+            ready.set()
+            if files is None or context is None:
+                await asyncio.Event().wait()
+            else:
+                await files.keep_fresh(context)
+
+    return Service(f"{name} site", run)
+
+
+def background(name: str, run: Callable[[], Awaitable[NoReturn]]) -> Service:
+    """Work that is ready as soon as it runs."""
+
+    async def serve_(ready: asyncio.Event) -> None:
+        ready.set()
+        await run()
+
+    return Service(name, serve_)
+
+
+def print_listening(url: str) -> None:
+    """Say where, on a line of its own, to whoever started the process."""
+    print(f"listening {url}", flush=True)  # noqa: T201 - the command's answer
+
+
+def _application(site: Site, registry: CollectorRegistry, context: ssl.SSLContext | None) -> web.Application:
+    health = Health(registry)
+    for name, check in site.checks.items():
+        health.add_check(name, check)
+    guards = [require_client_certificate(_paths(site.routes))] if _asks_for_certificates(context) else []
+    return make_app(
+        [*site.routes, *health.routes()],
+        max_body_bytes=site.max_body_bytes,
+        deadline_seconds=site.deadline_seconds,
+        middlewares=guards,
+    )
+
+
+def _paths(routes: Iterable[web.RouteDef]) -> frozenset[str]:
+    return frozenset(route.path for route in routes)
+
+
+def _asks_for_certificates(context: ssl.SSLContext | None) -> bool:
+    return context is not None and context.verify_mode is not ssl.CERT_NONE
