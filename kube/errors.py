@@ -27,6 +27,8 @@ from typing import Final
 
 import msgspec
 
+# ruff: noqa: N818 - each class is named by what happened, as the API names its reasons
+
 
 class Cause(msgspec.Struct, frozen=True, gc=False):
     """One reason of a refusal: which field, what kind of fault, in words."""
@@ -71,7 +73,11 @@ class CredentialsError(ConfigError):
 
 
 class Unreachable(KubeError):
-    """No whole answer came; a write may or may not have happened."""
+    """No whole answer came. If `sent`, the server may have got the request, so a write may have happened."""
+
+    def __init__(self, message: str, *, sent: bool = True) -> None:
+        super().__init__(message)
+        self.sent = sent
 
 
 class BadAnswer(KubeError):
