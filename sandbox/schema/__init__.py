@@ -54,7 +54,10 @@ def decode(kind: "Kind", body: Any) -> Decoded:
     Raises:
         DecodeError: a value is of the wrong type; `cannot_handle` makes the answer of it.
     """
-    return decode_custom(schema_of(kind), body) if kind.custom else decode_struct(schema_of(kind), body)
+    try:
+        return decode_custom(schema_of(kind), body) if kind.custom else decode_struct(schema_of(kind), body)
+    except RecursionError:
+        raise DecodeError("json: the object is nested too deeply") from None
 
 
 def cannot_handle(api_version: str, kind: str, why: str) -> ApiError:
