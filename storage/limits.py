@@ -8,10 +8,14 @@ documentation and the NodeVolumeLimits scheduler plugin.
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from model.csi import CSIDriver, CSINode, VolumeAttachment
 from model.volumes import DiskSources, PersistentVolume, PersistentVolumeClaim, StorageClass
 from storage.translation import BY_PROVISIONER, TranslationError, csi_source, plugin_of
+
+UNBOUND: Final = "\0"
+"""Begins the handle of a volume that is not made yet, followed by its claim: no driver gives handles with a NUL."""
 
 Slots = Mapping[str, str]
 """Volumes by their key `driver/handle`, each with its driver."""
@@ -125,5 +129,4 @@ def _class_slot(
         if not (migrated and plugin.attachable):
             return None
         driver = plugin.driver
-    # No handle yet: one that no driver can give, as a NUL is not allowed in handles.
-    return key(driver, f"\0{claim.key}"), driver
+    return key(driver, f"{UNBOUND}{claim.key}"), driver

@@ -1,0 +1,79 @@
+"""Which nodes a volume can be made for: the second half of VolumeBinding's verdict on waiting claims."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from extender.facts import Fact, NotEnoughSpace, NoVolume, TopologyNotAllowed
+from extender.masks import Mask
+from extender.plan import Provision
+from extender.snapshot import Snapshot
+from extender.verdict import Objection, Reason
+from model import names
+from model.volumes import PersistentVolumeClaim, StorageClass
+from storage import capacity
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A claim without a volume on these nodes; `fact` says why none that exists will do."""
+
+    claim: PersistentVolumeClaim
+    nodes: Mask
+    fact: Fact | None = None
+
+
+def provision(
+    wanted: Iterable[Wanted], snapshot: Snapshot, nodes: Mask
+) -> tuple[list[Objection], list[Objection], list[Provision]]:
+    """Objections for want of a volume, for want of space, and what is to be made. A node's first objection ends it."""
+    unbindable, full, provisions, left = list[Objection](), list[Objection](), list[Provision](), nodes
+    for each in wanted:
+        here = each.nodes & left
+        storage_class = snapshot.stores.class_of(each.claim)
+        if not here or storage_class is None:
+            continue
+        refused = _refused(each, here, storage_class, snapshot)
+        if refused:
+            unbindable.append(refused)
+            here &= ~refused.nodes
+        made = _room(each.claim, here, storage_class, snapshot)
+        provisions += made
+        short = here
+        for part in made:
+            short &= ~part.nodes
+        if short:
+            size = capacity.request_bytes(each.claim) or 0
+            fact = NotEnoughSpace(each.claim.name, storage_class.name, size)
+            full.append(Objection(Reason.NOT_ENOUGH_SPACE, resolvable=False, nodes=short, fact=fact))
+        left &= ~(short | (refused.nodes if refused else 0))
+    return unbindable, full, provisions
+
+
+def _refused(each: Wanted, nodes: Mask, storage_class: StorageClass, snapshot: Snapshot) -> Objection | None:
+    """The nodes for which the class makes no volume at all."""
+    fact: Fact
+    if storage_class.provisioner in ("", names.NO_PROVISIONER):
+        refused = nodes
+        fact = each.fact or NoVolume(each.claim.name, storage_class.name, capacity.request_bytes(each.claim))
+    else:
+        refused = nodes & ~snapshot.nodes.allowed(storage_class.allowed_topologies)
+        fact = TopologyNotAllowed(each.claim.name, storage_class.name, storage_class.allowed_topologies or ())
+    return Objection(Reason.NO_VOLUME, resolvable=False, nodes=refused, fact=fact) if refused else None
+
+
+def _room(
+    claim: PersistentVolumeClaim, nodes: Mask, storage_class: StorageClass, snapshot: Snapshot
+) -> list[Provision]:
+    """The nodes with room for the claim, by the report that says so where the driver reports."""
+    driver = snapshot.stores.csi_drivers.get(storage_class.provisioner)
+    size = capacity.request_bytes(claim)
+    if not capacity.is_checked(claim, driver) or size is None:
+        return [Provision(claim, nodes)] if nodes else []
+    reports = snapshot.stores.capacities.by("class", storage_class.name)
+    made, left = list[Provision](), nodes
+    for report in sorted((each for each in reports if capacity.is_sufficient(each, size)), key=lambda each: each.key):
+        here = left & snapshot.nodes.selected(report.node_topology)
+        if here:
+            made.append(Provision(claim, here, report))
+        left &= ~here
+    return made

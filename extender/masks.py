@@ -1,0 +1,38 @@
+"""Sets of nodes as bits of one integer: a set operation over 5,000 nodes is one machine instruction per 64 of them."""
+
+from collections.abc import Iterable, Iterator
+
+Mask = int
+"""Bit n stands for the node at position n of the index that made it."""
+
+
+def bit(position: int) -> Mask:
+    """The set of one node."""
+    return 1 << position
+
+
+def of(positions: Iterable[int], size: int) -> Mask:
+    """The set of these positions, all below `size`; linear, where or-ing single bits would be quadratic."""
+    digits = bytearray(b"0") * (size + 1)
+    for position in positions:
+        digits[size - position] = ord("1")
+    return int(digits, 2)
+
+
+def positions(mask: Mask) -> Iterator[int]:
+    """The positions in the set, ascending."""
+    digits = bin(mask)
+    last = len(digits) - 1
+    found = digits.rfind("1")
+    while found > 0:
+        yield last - found
+        found = digits.rfind("1", 0, found)
+
+
+def codes(groups: Iterable[Mask], size: int) -> bytes:
+    """One byte per position: 0, or the number (from 1) of the group that has it. The groups are disjoint."""
+    combined = 0
+    for code, mask in enumerate(groups, 1):
+        digits = format(mask, f"0{size}b").encode()
+        combined |= int.from_bytes(digits.translate(bytes.maketrans(b"01", bytes((0, code)))), "big")
+    return combined.to_bytes(size, "big")[::-1] if size else b""

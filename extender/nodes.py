@@ -1,0 +1,174 @@
+"""The nodes of the cluster by position, and their labels as masks.
+
+Kept current one node at a time; a selector is then answered by looking at distinct label values, never at every node.
+"""
+
+from collections.abc import Iterable, Mapping
+from functools import reduce
+from operator import and_, or_
+
+from extender import masks
+from extender.masks import Mask
+from model.selectors import Labels, LabelSelector, NodeSelector, NodeSelectorTerm, Requirement
+from model.volumes import TopologyTerm
+from model.workloads import Node
+from storage import zones
+from storage.zones import ZoneConstraint
+
+
+class NodeIndex:
+    """Positions of nodes and, for every label, who has it. A position is reused when its node is gone."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        """By position; "" where no node is."""
+        self.position: dict[str, int] = {}
+        self.all: Mask = 0
+        self._labels: dict[str, dict[str, Mask]] = {}
+        self._having: dict[str, Mask] = {}
+        self._shown: dict[str, Labels] = {}
+        self._free: list[int] = []
+
+    @property
+    def size(self) -> int:
+        """One more than the highest position."""
+        return len(self.names)
+
+    def update(self, old: Node | None, new: Node | None) -> None:
+        """Take in one change: a cache's handler."""
+        if new is None:
+            if old is not None:
+                self._remove(old.name)
+        elif new.name not in self.position:
+            self._add(new)
+        elif new.labels != self._shown[new.name]:
+            self._relabel(new.name, new.labels)
+
+    def mask_of(self, names: Iterable[str]) -> Mask:
+        """The nodes of these names; unknown names are left out."""
+        known = (self.position[name] for name in names if name in self.position)
+        return masks.of(known, self.size)
+
+    def names_of(self, mask: Mask) -> list[str]:
+        """The names in the mask, by position."""
+        return [self.names[position] for position in masks.positions(mask)]
+
+    def labels(self, name: str) -> Labels:
+        """The labels of a known node."""
+        return self._shown[name]
+
+    # --- who has it ---
+
+    def having(self, key: str) -> Mask:
+        """The nodes with this label, whatever its value."""
+        return self._having.get(key, 0)
+
+    def with_value(self, key: str, values: Iterable[str]) -> Mask:
+        """The nodes whose label has one of the values."""
+        present = self._labels.get(key, {})
+        return reduce(or_, (present.get(value, 0) for value in values), 0)
+
+    def satisfying(self, requirement: Requirement) -> Mask:
+        """The nodes on which the requirement holds (`Requirement.holds`)."""
+        key, values = requirement.key, requirement.values or ()
+        match requirement.operator:
+            case "In":
+                return self.with_value(key, values)
+            case "NotIn":
+                return self.all & ~self.with_value(key, values)
+            case "Exists":
+                return self.having(key)
+            case "DoesNotExist":
+                return self.all & ~self.having(key)
+            case _:  # comparisons: asked once per distinct value
+                present = self._labels.get(key, {})
+                return reduce(or_, (mask for value, mask in present.items() if requirement.holds({key: value})), 0)
+
+    def selected(self, selector: LabelSelector | None) -> Mask:
+        """The nodes that a label selector matches; an absent one matches none."""
+        if selector is None:
+            return 0
+        exact = (self.with_value(key, (value,)) for key, value in (selector.match_labels or {}).items())
+        more = (self.satisfying(requirement) for requirement in selector.match_expressions or ())
+        return reduce(and_, (*exact, *more), self.all)
+
+    def reaching(self, required: NodeSelector | None) -> Mask:
+        """The nodes that a volume's required affinity accepts (`storage.topology.reachable`)."""
+        if required is None:
+            return self.all
+        return reduce(or_, (self._term(term) for term in required.node_selector_terms or ()), 0)
+
+    def allowed(self, terms: Iterable[TopologyTerm] | None) -> Mask:
+        """The nodes that a class's allowedTopologies accept (`storage.topology.allows`)."""
+        terms = tuple(terms or ())
+        return reduce(or_, (self._topology_term(term) for term in terms), 0) if terms else self.all
+
+    def zoned(self) -> Mask:
+        """The nodes with any zone or region label."""
+        return reduce(or_, (self.having(key) for key in zones.LABELS), 0)
+
+    def in_zone(self, constraint: ZoneConstraint) -> Mask:
+        """The nodes whose own label satisfies the constraint; unlabelled ones are not among them."""
+        found, unlabelled = 0, self.all
+        for key in constraint.keys:
+            found |= unlabelled & self.with_value(key, constraint.values)
+            unlabelled &= ~self.having(key)
+        return found
+
+    def values(self, key: str, mask: Mask) -> Mapping[str, Mask]:
+        """The distinct values of a label among some nodes, each with those that have it."""
+        present = self._labels.get(key, {})
+        return {value: having & mask for value, having in present.items() if having & mask}
+
+    # --- keeping it current ---
+
+    def _term(self, term: NodeSelectorTerm) -> Mask:
+        if not term.match_expressions and not term.match_fields:
+            return 0
+        return reduce(and_, (self.satisfying(each) for each in term.match_expressions or ()), self.all)
+
+    def _topology_term(self, term: TopologyTerm) -> Mask:
+        expressions = term.match_label_expressions or ()
+        accepting = (self.with_value(each.key, each.values or ()) for each in expressions)
+        return reduce(and_, accepting, self.all) if expressions else 0
+
+    def _add(self, node: Node) -> None:
+        if self._free:
+            position = self._free.pop()
+            self.names[position] = node.name
+        else:
+            position = len(self.names)
+            self.names.append(node.name)
+        self.position[node.name] = position
+        self.all |= masks.bit(position)
+        self._shown[node.name] = {}
+        self._relabel(node.name, node.labels)
+
+    def _remove(self, name: str) -> None:
+        if name not in self.position:
+            return
+        self._relabel(name, {})
+        position = self.position.pop(name)
+        del self._shown[name]
+        self.names[position] = ""
+        self.all &= ~masks.bit(position)
+        self._free.append(position)
+
+    def _relabel(self, name: str, labels: Labels) -> None:
+        old, own = self._shown[name], masks.bit(self.position[name])
+        for key, value in old.items() - labels.items():
+            self._clear(self._labels[key], value, own)
+        for key, value in labels.items() - old.items():
+            present = self._labels.setdefault(key, {})
+            present[value] = present.get(value, 0) | own
+        for key in old.keys() - labels.keys():
+            self._clear(self._having, key, own)
+        for key in labels.keys() - old.keys():
+            self._having[key] = self._having.get(key, 0) | own
+        self._shown[name] = labels
+
+    @staticmethod
+    def _clear(sets: dict[str, Mask], name: str, own: Mask) -> None:
+        sets[name] &= ~own
+        if not sets[name]:
+            del sets[name]

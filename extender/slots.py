@@ -1,0 +1,287 @@
+"""Attach slots: for every node what its pods and attachments hold of each driver, and for every driver who has room.
+
+A node is counted anew when something that touches it has changed, and only then: changes mark nodes, `refresh` counts
+those. Asking which nodes lack room is one mask per distinct number of free slots.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
+from typing import Final, TypeVar
+
+from extender import masks
+from extender.masks import Mask
+from extender.nodes import NodeIndex
+from extender.stores import Stores, on_a_node
+from model.csi import CSINode, VolumeAttachment
+from model.volumes import PersistentVolume, PersistentVolumeClaim, StorageClass
+from model.workloads import Pod
+from storage import limits
+from storage.translation import TranslationError, migrated_plugins
+
+_K = TypeVar("_K")
+
+
+class SlotError(ValueError):
+    """A pod's volume can not be counted; the message says which and why."""
+
+
+@dataclass(frozen=True)
+class NodeSlots:
+    """What is held on one node. Where no driver has a limit nothing is counted."""
+
+    limits: Mapping[str, int] = field(default_factory=dict)
+    taken: Mapping[str, int] = field(default_factory=dict)
+    """Slots taken per driver."""
+    present: Mapping[str, str] = field(default_factory=dict)
+    """The volumes of the node's pods by key, with their drivers: sharing one of these takes no further slot."""
+    error: str = ""
+    """Why the node's pods can not be counted."""
+    sets: frozenset[str] = frozenset()
+    """The sets of nodes that this one is in."""
+
+    def free(self, driver: str) -> int:
+        """Slots left for a driver with a limit; negative when there are too many volumes already."""
+        return self.limits[driver] - self.taken.get(driver, 0)
+
+
+def pod_slots(pod: Pod, stores: Stores, *, migrated: bool) -> dict[str, str]:
+    """The slots that a pod's volumes take: key to driver. A claim that does not exist takes none.
+
+    Raises:
+        SlotError: a claim belongs to another pod, or an inline volume has no name at its driver.
+    """
+    slots = dict[str, str]()
+    for volume in pod.volumes:
+        name = pod.claim_name(volume)
+        if name is None:
+            try:
+                slot = limits.inline_slot(volume, migrated=migrated)
+            except TranslationError as error:
+                raise SlotError(f"converting volume({volume.name}) from inline to csi: {error}") from error
+        elif (claim := stores.claims.get(f"{pod.namespace}/{name}")) is None:
+            continue
+        else:
+            if volume.ephemeral and not owns(pod, claim):
+                raise SlotError(not_owned(pod, claim))
+            slot = limits.claim_slot(claim, stores.volume_of(claim), stores.class_of(claim), migrated=migrated)
+        if slot:
+            slots[slot[0]] = slot[1]
+    return slots
+
+
+def owns(pod: Pod, claim: PersistentVolumeClaim) -> bool:
+    """Whether the claim was made for this very pod."""
+    return claim.controller is not None and claim.controller.uid == pod.uid
+
+
+def not_owned(pod: Pod, claim: PersistentVolumeClaim) -> str:
+    """The words for an ephemeral volume's claim that belongs to something else."""
+    return f"PVC {claim.key} was not created for pod {pod.key} (pod is not owner)"
+
+
+class SlotIndex:
+    """The slots of all nodes. Its `on_…` methods are handlers for the stores' changes."""
+
+    def __init__(self, stores: Stores, nodes: NodeIndex) -> None:
+        self._stores = stores
+        self._nodes = nodes
+        self._stale: dict[str, None] = {}
+        self._slots: dict[str, NodeSlots] = {}
+        self._room: dict[str, dict[int, Mask]] = {}
+        """driver → free slots → nodes."""
+        self._holders: dict[str, set[str]] = {}
+        """volume key → names of the nodes whose pods use it."""
+        self._sets: dict[str, Mask] = {}
+        """Further sets of nodes by what they have: `csi`, `limited`, `broken`, `plugin/NAME`, `driver/NAME`."""
+
+    # --- asking ---
+
+    @property
+    def stale(self) -> int:
+        """How many nodes are to be counted anew."""
+        return len(self._stale)
+
+    def refresh(self, at_most: int | None = None) -> None:
+        """Count what has changed, all of it or so many nodes."""
+        for _ in range(len(self._stale) if at_most is None else min(at_most, len(self._stale))):
+            name = next(iter(self._stale))
+            del self._stale[name]
+            self._count(name)
+
+    def on(self, node: str) -> NodeSlots:
+        """What is held on a node."""
+        return self._slots.get(node, _EMPTY)
+
+    def lacking(self, driver: str, wanted: int) -> Mask:
+        """The nodes with a limit for the driver and fewer free slots than that."""
+        room = self._room.get(driver, {})
+        return reduce(or_, (nodes for free, nodes in room.items() if free < wanted), 0)
+
+    def sharing(self, keys: Iterable[str]) -> Mask:
+        """The nodes whose pods use one of these volumes."""
+        holders = {name for key in keys for name in self._holders.get(key, ())}
+        return self._nodes.mask_of(holders)
+
+    @property
+    def with_csi_node(self) -> Mask:
+        """The nodes with a CSINode."""
+        return self._sets.get("csi", 0)
+
+    @property
+    def limited(self) -> Mask:
+        """The nodes that limit some driver."""
+        return self._sets.get("limited", 0)
+
+    @property
+    def broken(self) -> Mask:
+        """The limited nodes whose pods can not be counted."""
+        return self._sets.get("broken", 0)
+
+    def migrated(self, plugin: str) -> Mask:
+        """The nodes that serve an in-tree plugin through CSI."""
+        return self._sets.get(f"plugin/{plugin}", 0)
+
+    def registered(self, driver: str) -> Mask:
+        """The nodes on which a driver has registered."""
+        return self._sets.get(f"driver/{driver}", 0)
+
+    # --- changes ---
+
+    def add_node(self, name: str) -> None:
+        """A node has a position from now on."""
+        self._stale[name] = None
+
+    def drop_node(self, name: str) -> None:
+        """A node is about to lose its position."""
+        self._stale.pop(name, None)
+        self._leave(name)
+
+    def on_pod(self, old: Pod | None, new: Pod | None) -> None:
+        """A pod took or left a node."""
+        if old and new and old.uid == new.uid and on_a_node(old) == on_a_node(new):
+            return
+        for pod in (old, new):
+            if pod and pod.spec.node_name and pod.volumes:
+                self._stale[pod.spec.node_name] = None
+
+    def on_claim(self, old: PersistentVolumeClaim | None, new: PersistentVolumeClaim | None) -> None:
+        """A claim counts differently: bound, of another class or owner, come or gone."""
+        if old is None or new is None or _counted(old) != _counted(new):
+            claim = new or old
+            assert claim is not None
+            self._touch_users(claim)
+
+    def on_volume(self, old: PersistentVolume | None, new: PersistentVolume | None) -> None:
+        """A volume came, went, or has another source or zone."""
+        if old and new and old.spec.csi == new.spec.csi and old.labels == new.labels:
+            return
+        volume = new or old
+        assert volume is not None
+        for claim in self._stores.claims.by("volume", volume.name):
+            self._touch_users(claim)
+        for attachment in self._stores.attachments.by("volume", volume.name):
+            self._stale[attachment.spec.node_name] = None
+
+    def on_class(self, old: StorageClass | None, new: StorageClass | None) -> None:
+        """A class came, went, or has another provisioner: its unbound claims count differently."""
+        if old and new and old.provisioner == new.provisioner:
+            return
+        storage_class = new or old
+        assert storage_class is not None
+        for claim in self._stores.claims.by("class", storage_class.name):
+            self._touch_users(claim)
+
+    def on_attachment(self, old: VolumeAttachment | None, new: VolumeAttachment | None) -> None:
+        """An attachment came, went or changed."""
+        if old and new and old.spec == new.spec:
+            return
+        for attachment in (old, new):
+            if attachment:
+                self._stale[attachment.spec.node_name] = None
+
+    def on_csi_node(self, old: CSINode | None, new: CSINode | None) -> None:
+        """A CSINode came, went, or says something else."""
+        if old and new and old.spec == new.spec and migrated_plugins(old) == migrated_plugins(new):
+            return
+        csi_node = new or old
+        assert csi_node is not None
+        self._stale[csi_node.name] = None
+
+    def _touch_users(self, claim: PersistentVolumeClaim) -> None:
+        for pod in self._stores.pods.by("used", claim.key):
+            self._stale[pod.spec.node_name] = None
+
+    # --- counting ---
+
+    def _count(self, name: str) -> None:
+        self._leave(name)
+        csi_node = self._stores.csi_nodes.get(name)
+        if name not in self._nodes.position or csi_node is None:
+            return
+        slots, own = self._slots_of(csi_node), masks.bit(self._nodes.position[name])
+        for each in slots.sets:
+            self._sets[each] = self._sets.get(each, 0) | own
+        for driver in slots.limits:
+            room = self._room.setdefault(driver, {})
+            room[slots.free(driver)] = room.get(slots.free(driver), 0) | own
+        for key in slots.present:
+            self._holders.setdefault(key, set()).add(name)
+        self._slots[name] = slots
+
+    def _leave(self, name: str) -> None:
+        slots = self._slots.pop(name, None)
+        if slots is None:
+            return
+        own = masks.bit(self._nodes.position[name])
+        for each in slots.sets:
+            _clear(self._sets, each, own)
+        for driver in slots.limits:
+            _clear(self._room[driver], slots.free(driver), own)
+        for key in slots.present:
+            self._holders[key].discard(name)
+            if not self._holders[key]:
+                del self._holders[key]
+
+    def _slots_of(self, csi_node: CSINode) -> NodeSlots:
+        limit = limits.limits(csi_node)
+        drivers = (f"driver/{driver.name}" for driver in csi_node.spec.drivers or ())
+        plugins = (f"plugin/{plugin}" for plugin in migrated_plugins(csi_node))
+        sets = {"csi", *drivers, *plugins}
+        if not limit:
+            return NodeSlots(sets=frozenset(sets))
+        try:
+            present = self._present(csi_node.name)
+        except SlotError as error:
+            return NodeSlots(limit, error=str(error), sets=frozenset({*sets, "limited", "broken"}))
+        taken = limits.used(present, self._attached(csi_node.name))
+        return NodeSlots(limit, taken, present, sets=frozenset({*sets, "limited"}))
+
+    def _present(self, node: str) -> dict[str, str]:
+        present = dict[str, str]()
+        for pod in self._stores.pods.by("placed", node):
+            present.update(pod_slots(pod, self._stores, migrated=True))
+        return present
+
+    def _attached(self, node: str) -> dict[str, str]:
+        slots = (
+            limits.attachment_slot(attachment, self._stores.volumes.get(attachment.spec.source.persistent_volume_name))
+            for attachment in self._stores.attachments.by("node", node)
+            if attachment.spec.source.persistent_volume_name
+        )
+        return dict(slot for slot in slots if slot)
+
+
+def _counted(claim: PersistentVolumeClaim) -> tuple[object, ...]:
+    """What of a claim decides which slot it takes."""
+    return claim.spec.volume_name, claim.storage_class, claim.controller and claim.controller.uid
+
+
+def _clear(sets: dict[_K, Mask], key: _K, own: Mask) -> None:
+    sets[key] &= ~own
+    if not sets[key]:
+        del sets[key]
+
+
+_EMPTY: Final = NodeSlots()

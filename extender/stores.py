@@ -1,0 +1,151 @@
+"""What the filters read objects from: informer caches, or plain tables, with our own reservations laid over them."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+from model.csi import CSIDriver, CSINode, CSIStorageCapacity, VolumeAttachment
+from model.meta import Object
+from model.resources import ObjectT
+from model.volumes import PersistentVolume, PersistentVolumeClaim, StorageClass, VolumePhase
+from model.workloads import Pod, PodVolume
+from storage.restrictions import disks
+
+ShownT_co = TypeVar("ShownT_co", bound=Object, covariant=True)
+Index = Callable[[Any], Iterable[str]]
+
+
+class Store(Protocol[ShownT_co]):
+    """Objects by key and by index; `kube.cache.Cache` is one."""
+
+    def get(self, key: str) -> ShownT_co | None:
+        """The object, or None."""
+
+    def values(self) -> Collection[ShownT_co]:
+        """All objects."""
+
+    def by(self, index: str, value: str) -> Sequence[ShownT_co]:
+        """The objects that an index has under the value."""
+
+
+def on_a_node(pod: Pod) -> bool:
+    """Whether the pod counts on a node: placed and not run to its end. One being deleted counts until it is gone."""
+    return bool(pod.spec.node_name) and not pod.terminated
+
+
+def placed(pod: Pod) -> Iterable[str]:
+    """The node that a pod is on."""
+    return (pod.spec.node_name,) if on_a_node(pod) else ()
+
+
+def used(pod: Pod) -> Iterable[str]:
+    """Keys of the claims that a pod on a node uses."""
+    names = (pod.claim_name(volume) for volume in pod.volumes) if on_a_node(pod) else ()
+    return {f"{pod.namespace}/{name}" for name in names if name}
+
+
+def disk(pod: Pod) -> Iterable[str]:
+    """The inline disks that a pod on a node holds."""
+    return {name for volume in pod.volumes for name in disks(volume)} if on_a_node(pod) else ()
+
+
+def free(volume: PersistentVolume) -> Iterable[str]:
+    """The class of a volume that any claim may take."""
+    available = volume.status.phase == VolumePhase.AVAILABLE and volume.spec.claim_ref is None and not volume.deleting
+    return (volume.storage_class,) if available else ()
+
+
+INDEXES: Final[Mapping[str, Mapping[str, Index]]] = {
+    "pods": {"placed": placed, "used": used, "disk": disk},
+    "volumes": {"free": free},
+}
+"""What the filters ask by beyond the indexes that `kube.caches.Caches` brings along."""
+
+COMMON_INDEXES: Final[Mapping[str, Mapping[str, Index]]] = {
+    "claims": {"class": lambda claim: (claim.storage_class,), "volume": lambda claim: (claim.spec.volume_name,)},
+    "volumes": {"claim": lambda volume: (f"{ref.namespace}/{ref.name}",) if (ref := volume.spec.claim_ref) else ()},
+    "capacities": {"class": lambda capacity: (capacity.storage_class_name,)},
+    "attachments": {
+        "node": lambda attachment: (attachment.spec.node_name,),
+        "volume": lambda attachment: (attachment.spec.source.persistent_volume_name or "",),
+    },
+}
+"""Those that it brings along, for stores that are no caches of it."""
+
+
+def indexes(store: str) -> dict[str, Index]:
+    """All indexes of a store."""
+    return {**INDEXES.get(store, {}), **COMMON_INDEXES.get(store, {})}
+
+
+class Overlay(Generic[ObjectT]):
+    """A store with objects of ours over it, from the decision until the store itself shows them."""
+
+    def __init__(self, base: Store[ObjectT], indexes: Mapping[str, Index] | None = None) -> None:
+        self._base = base
+        self._indexes = indexes or {}
+        self._held: dict[str, ObjectT] = {}
+
+    def hold(self, obj: ObjectT) -> None:
+        """Show this object in place of the store's."""
+        self._held[obj.key] = obj
+
+    def release(self, key: str) -> None:
+        """Show the store's again."""
+        self._held.pop(key, None)
+
+    @property
+    def held(self) -> Mapping[str, ObjectT]:
+        """What is shown in place of the store's, by key."""
+        return self._held
+
+    def get(self, key: str) -> ObjectT | None:
+        """The object, ours before the store's."""
+        return self._held.get(key) or self._base.get(key)
+
+    def values(self) -> Collection[ObjectT]:
+        """All objects."""
+        return [*(obj for obj in self._base.values() if obj.key not in self._held), *self._held.values()]
+
+    def by(self, index: str, value: str) -> Sequence[ObjectT]:
+        """The objects under a value of an index."""
+        found = self._base.by(index, value)
+        if not self._held:
+            return found
+        of = self._indexes[index]
+        ours = [obj for obj in self._held.values() if value in of(obj)]
+        return [*(obj for obj in found if obj.key not in self._held), *ours]
+
+
+@dataclass(frozen=True)
+class Stores:
+    """All objects that a filter may look at."""
+
+    pods: Store[Pod]
+    """Indexes: placed, used, disk."""
+    claims: Store[PersistentVolumeClaim]
+    """Index: volume (the one it names)."""
+    volumes: Store[PersistentVolume]
+    """Indexes: free (its class), claim (key of its claimRef)."""
+    classes: Store[StorageClass]
+    csi_nodes: Store[CSINode]
+    csi_drivers: Store[CSIDriver]
+    capacities: Store[CSIStorageCapacity]
+    """Index: class."""
+    attachments: Store[VolumeAttachment]
+    """Indexes: node, volume."""
+
+    def pod_claims(self, pod: Pod) -> Iterator[tuple[PodVolume, str, PersistentVolumeClaim | None]]:
+        """The pod's volumes that have a claim behind them, in order: volume, claim's name, claim if it exists."""
+        for volume in pod.volumes:
+            name = pod.claim_name(volume)
+            if name is not None:
+                yield volume, name, self.claims.get(f"{pod.namespace}/{name}")
+
+    def class_of(self, claim: PersistentVolumeClaim) -> StorageClass | None:
+        """The object of the claim's class."""
+        return self.classes.get(claim.storage_class) if claim.storage_class else None
+
+    def volume_of(self, claim: PersistentVolumeClaim) -> PersistentVolume | None:
+        """The volume that the claim names."""
+        return self.volumes.get(claim.spec.volume_name) if claim.spec.volume_name else None
