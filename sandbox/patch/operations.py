@@ -1,5 +1,6 @@
 """JSON patch: RFC 6902, with bounds on what one patch may do."""
 
+from types import MappingProxyType
 from typing import Any
 
 import jsonpatch
@@ -12,6 +13,7 @@ JSON = dict[str, Any]
 MAX_OPERATIONS = 10_000
 MAX_COPIES = 100
 """So many `copy` operations at most: each could double the object."""
+_MAX_WHY = 300  # the library quotes whole objects
 _MEMBERS = frozenset({"op", "path", "from", "value"})
 
 
@@ -19,9 +21,10 @@ class _Replace(jsonpatch.ReplaceOperation):
     """`replace` as the real server does it: a member that is not there yet is set."""
 
     def apply(self, obj: Any) -> Any:
-        parent, key = self.pointer.to_last(obj)
-        if isinstance(parent, dict) and key is not None and "value" in self.operation:
-            parent[key] = self.operation["value"]
+        parent, key = _last(self.location, obj)
+        operation: JSON = dict(self.operation)
+        if isinstance(parent, dict) and key is not None and "value" in operation:
+            parent[key] = operation["value"]
             return obj
         return super().apply(obj)
 
@@ -30,13 +33,20 @@ class _Test(jsonpatch.TestOperation):
     """`test` as the real server does it: a member that is not there is null."""
 
     def apply(self, obj: Any) -> Any:
-        parent, key = self.pointer.to_last(obj)
+        parent, key = _last(self.location, obj)
+        operation: JSON = dict(self.operation)
         missing = isinstance(parent, dict) and key is not None and key not in parent
-        return obj if missing and self.operation.get("value", parent) is None else super().apply(obj)
+        return obj if missing and operation.get("value", parent) is None else super().apply(obj)
 
 
 class _Patch(jsonpatch.JsonPatch):
-    operations = {**jsonpatch.JsonPatch.operations, "replace": _Replace, "test": _Test}
+    operations = MappingProxyType({**jsonpatch.JsonPatch.operations, "replace": _Replace, "test": _Test})
+
+
+def _last(location: str, obj: Any) -> tuple[Any, Any]:
+    """The object or list that the pointer ends in, and the key or index; (obj, None) for the root."""
+    parent, key = jsonpointer.JsonPointer(location).to_last(obj)
+    return parent, key
 
 
 def json_patch(target: JSON, operations: Any) -> Any:
@@ -57,7 +67,7 @@ def json_patch(target: JSON, operations: Any) -> Any:
     except jsonpatch.InvalidJsonPatch as error:
         raise bad_request(f"error decoding patch: {error}") from None
     except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError) as error:
-        raise rejected(str(error)) from None
+        raise rejected(str(error)[:_MAX_WHY]) from None
 
 
 def unknown_members(operations: Any) -> list[str]:
