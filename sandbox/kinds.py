@@ -293,6 +293,8 @@ BUILT_IN: tuple[Kind, ...] = (
 class Kinds:
     """The built-in kinds and, at any moment, those that CustomResourceDefinitions add."""
 
+    generation: int = 0
+    """Grows whenever the kinds change: what is derived from them is kept until then."""
     _custom: dict[str, tuple[Kind, ...]] = field(default_factory=dict)
     _paths: dict[tuple[str, str, str], Kind] = field(init=False)
     _names: dict[tuple[str, str], Kind] = field(init=False)
@@ -329,6 +331,7 @@ class Kinds:
         return {group: tuple(each) for group, each in versions.items()}
 
     def _index(self) -> None:
+        self.generation += 1
         kinds = (*BUILT_IN, *(kind for defined in self._custom.values() for kind in defined))
         self._paths = {(kind.group, kind.version, kind.plural): kind for kind in kinds}
         self._names = {(kind.api_version, kind.kind): kind for kind in kinds}
