@@ -1,1 +1,1 @@
-"""X.509: an authority of our own and the certificates that TLS between the components needs."""
+"""X.509: an authority of our own, serving and client certificates, their rotation, keeping and injection."""

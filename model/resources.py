@@ -6,6 +6,8 @@ from typing import Generic, TypeVar
 from model.csi import CSIDriver, CSINode, CSIStorageCapacity, Lease, VolumeAttachment
 from model.grants import ReferenceGrant
 from model.meta import Object
+from model.registrations import WebhookConfiguration
+from model.secrets import Secret
 from model.volumes import PersistentVolume, PersistentVolumeClaim, StorageClass
 from model.workloads import Event, Namespace, Node, Pod
 
@@ -56,4 +58,21 @@ ATTACHMENTS = Resource(_STORAGE, "v1", "volumeattachments", "VolumeAttachment", 
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease", namespaced=True, view=Lease)
 REFERENCE_GRANTS = Resource(
     "gateway.networking.k8s.io", "v1beta1", "referencegrants", "ReferenceGrant", namespaced=True, view=ReferenceGrant
+)
+SECRETS = Resource("", "v1", "secrets", "Secret", namespaced=True, view=Secret)
+MUTATING_WEBHOOKS = Resource(
+    "admissionregistration.k8s.io",
+    "v1",
+    "mutatingwebhookconfigurations",
+    "MutatingWebhookConfiguration",
+    namespaced=False,
+    view=WebhookConfiguration,
+)
+VALIDATING_WEBHOOKS = Resource(
+    "admissionregistration.k8s.io",
+    "v1",
+    "validatingwebhookconfigurations",
+    "ValidatingWebhookConfiguration",
+    namespaced=False,
+    view=WebhookConfiguration,
 )
