@@ -23,6 +23,7 @@ RESOURCES: Final[Mapping[str, Resource[Any]]] = {
     "attachments": resources.ATTACHMENTS,
 }
 
+
 class Table(Generic[ObjectT]):
     """Objects by key, every index a scan."""
 

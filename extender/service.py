@@ -1,0 +1,241 @@
+"""The extender's HTTP side: it reads calls, asks the pure filters, and answers on the wire.
+
+Nothing is answered from caches that are not whole: 503, and the scheduler tries again. What is wrong with the pod or
+the nodes is an answer of status 200, what is wrong with the request is a 4xx.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final, NoReturn, TypeVar
+
+import structlog
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from extender import wire
+from extender.answer import Answer, answer
+from extender.bind import Binder, BindLimits
+from extender.changes import Changes
+from extender.filters import evaluate
+from extender.heal import Healer
+from extender.metrics import Metrics
+from extender.reservations import Reservations
+from extender.scores import prioritize
+from extender.snapshot import DEFAULT_RULES, Rules, Snapshot
+from extender.stores import INDEXES, Stores
+from extender.verdict import EvaluationError, Verdicts
+from extender.why import why
+from extender.wire import Candidates, ExtenderArgs, ExtenderBindingArgs, WireError
+from extender.writes import ApiWriter, Writer
+from kube.caches import Caches
+from kube.client import Client
+from kube.events import EventRecorder
+from model.resources import CLAIMS
+from model.volumes import PersistentVolumeClaim
+from model.workloads import Pod
+from serving.http import json_response, read_json
+
+log = structlog.get_logger()
+T = TypeVar("T")
+
+COUNTED_AT_ONCE: Final = 50
+"""Nodes whose slots are counted before the loop turns to others, at the start: a few milliseconds."""
+
+
+@dataclass(frozen=True)
+class ExtenderSettings:
+    """What may differ between clusters."""
+
+    bind: BindLimits = field(default_factory=BindLimits)
+    rules: Rules = DEFAULT_RULES
+    heals: bool = True
+    """Whether claims pinned to a node that is gone are freed: where the extender binds, nobody else does it."""
+
+
+def extender(
+    client: Client,
+    caches: Caches,
+    registry: CollectorRegistry,
+    *,
+    recorder: EventRecorder | None = None,
+    settings: ExtenderSettings = ExtenderSettings(),
+) -> "Extender":
+    """The extender over the API; `recorder` tells of claims that were freed."""
+    return Extender(caches, ApiWriter(client), registry, recorder=recorder, settings=settings)
+
+
+class Extender:
+    """Routes, background work and readiness of the extender. The caches are run by their owner."""
+
+    def __init__(
+        self,
+        caches: Caches,
+        writer: Writer,
+        registry: CollectorRegistry,
+        *,
+        recorder: EventRecorder | None = None,
+        settings: ExtenderSettings = ExtenderSettings(),
+    ) -> None:
+        self._caches = caches
+        self._recorder = recorder
+        self._settings = settings
+        self._metrics = Metrics(registry)
+        self._group: asyncio.TaskGroup | None = None
+        reservations = Reservations(caches.pods, caches.claims, caches.volumes)
+        self._snapshot = _snapshot(caches, reservations, settings.rules)
+        changes = Changes()
+        for kind in ("pods", "nodes", "claims", "volumes"):
+            getattr(caches, kind).subscribe(changes.handler(kind))
+        self._binder = Binder(
+            self._snapshot,
+            reservations,
+            changes,
+            writer,
+            pods=caches.pods,
+            claims=caches.claims,
+            volumes=caches.volumes,
+            spawn=self._spawn,
+            limits=settings.bind,
+        )
+        self._healer = Healer(self._snapshot, writer, self._spawn, self._on_healed)
+        self._metrics.attempts.set_function(lambda: self._binder.under_way)
+
+    # --- for the composition ---
+
+    def routes(self) -> list[web.RouteDef]:
+        """The verbs."""
+        return [
+            web.post("/filter", self._on_filter),
+            web.post("/prioritize", self._on_prioritize),
+            web.post("/bind", self._on_bind),
+        ]
+
+    async def run(self) -> NoReturn:
+        """Own the attempts to bind, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            try:
+                await self._caches.wait_synced()
+                while self._snapshot.slots.stale:
+                    self._snapshot.slots.refresh(COUNTED_AT_ONCE)
+                    await asyncio.sleep(0)
+                await asyncio.Event().wait()
+            finally:
+                self._group = None
+        raise AssertionError("the extender runs until cancelled")
+
+    def complaint(self) -> str | None:
+        """Why no call can be answered now; None when they can."""
+        return "not running" if self._group is None else self._caches.complaint()
+
+    def why(self, pod: Pod) -> str:
+        """In one sentence: on which of all nodes the pod's volumes let it run, and what keeps it off the others."""
+        try:
+            return why(evaluate(pod, self._snapshot, self._snapshot.nodes.all), self._snapshot)
+        except EvaluationError as error:
+            return str(error)
+
+    # --- the verbs ---
+
+    async def _on_filter(self, request: web.Request) -> web.Response:
+        with self._metrics.call("filter"):
+            args, asked = await self._candidates(request, "filter")
+            try:
+                verdicts = self._judge(args.pod, asked)
+            except EvaluationError as error:
+                self._metrics.result("filter", "error")
+                log.warning("pod not judged", namespace=args.pod.namespace, pod=args.pod.name, error=str(error))
+                return json_response(wire.filter_error(asked, str(error)))
+            found = answer(asked.names, verdicts, self._snapshot.nodes)
+            self._decided(args.pod, verdicts, found)
+            return json_response(wire.filter_result(asked, found.feasible, found.failed, found.unresolvable))
+
+    async def _on_prioritize(self, request: web.Request) -> web.Response:
+        with self._metrics.call("prioritize"):
+            args, asked = await self._candidates(request, "prioritize")
+            scores = dict[str, int]()
+            with suppress(EvaluationError):  # the protocol has no word for it: no opinion
+                scores = prioritize(args.pod, self._judge(args.pod, asked), self._snapshot)
+            self._metrics.result("prioritize", "success")
+            return json_response(wire.priorities({name: scores.get(name, 0) for name in asked.names}))
+
+    async def _on_bind(self, request: web.Request) -> web.Response:
+        with self._metrics.call("bind"):
+            args = await self._read(request, ExtenderBindingArgs, "bind")
+            error = await self._binder.bind(args)
+            self._metrics.result("bind", "error" if error else "success")
+            if error:
+                log.info("pod not bound", namespace=args.pod_namespace, pod=args.pod_name, node=args.node, why=error)
+            return json_response(wire.binding_result(error))
+
+    # --- what they share ---
+
+    def _judge(self, pod: Pod, asked: Candidates) -> Verdicts:
+        return evaluate(pod, self._snapshot, self._snapshot.nodes.mask_of(asked.names))
+
+    def _decided(self, pod: Pod, verdicts: Verdicts, found: Answer) -> None:
+        self._metrics.result("filter", "success")
+        self._metrics.judged(len(found.feasible), len(found.failed), len(found.unresolvable))
+        if self._settings.heals:
+            self._healer.consider(pod.namespace, verdicts.objections)
+        log.info(
+            "pod filtered",
+            namespace=pod.namespace,
+            pod=pod.name,
+            feasible=len(found.feasible),
+            rejected={group.message: group.nodes.bit_count() for group in verdicts.groups()},
+        )
+
+    async def _candidates(self, request: web.Request, verb: str) -> tuple[ExtenderArgs, Candidates]:
+        args = await self._read(request, ExtenderArgs, verb)
+        try:
+            return args, wire.candidates(args)
+        except WireError as error:
+            self._metrics.result(verb, "invalid")
+            raise web.HTTPBadRequest(text=str(error)) from error
+
+    async def _read(self, request: web.Request, type_: type[T], verb: str) -> T:
+        try:
+            args = await read_json(request, type_)
+        except web.HTTPException:
+            self._metrics.result(verb, "invalid")
+            raise
+        if why_not := self.complaint():
+            self._metrics.result(verb, "unavailable")
+            raise web.HTTPServiceUnavailable(text=f"the extender can not answer yet: {why_not}")
+        return args
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        assert self._group is not None, "calls are answered while running"
+        return self._group.create_task(work)
+
+    def _on_healed(self, claim: PersistentVolumeClaim, node: str) -> None:
+        self._metrics.healed.inc()
+        if self._recorder is not None:
+            message = (
+                f"no longer waiting for a volume on node {node or '(none)'}, which is gone: the pod is scheduled anew"
+            )
+            self._recorder.event(claim, CLAIMS, "Normal", "SelectedNodeCleared", message)
+
+
+def _snapshot(caches: Caches, reservations: Reservations, rules: Rules) -> Snapshot:
+    """A snapshot over the caches, our reservations over both, kept current by what the caches show."""
+    for kind, wanted in INDEXES.items():
+        for name, index in wanted.items():
+            getattr(caches, kind).add_index(name, index)
+    stores = Stores(
+        pods=reservations.pods,
+        claims=reservations.claims,
+        volumes=reservations.volumes,
+        classes=caches.classes,
+        csi_nodes=caches.csi_nodes,
+        csi_drivers=caches.csi_drivers,
+        capacities=caches.capacities,
+        attachments=caches.attachments,
+    )
+    snapshot = Snapshot(stores, rules)
+    for kind, handler in snapshot.handlers.items():
+        getattr(caches, kind).subscribe(handler)
+    return snapshot
