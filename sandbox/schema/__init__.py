@@ -22,6 +22,7 @@ __all__ = [
     "Decoded",
     "cannot_handle",
     "decode",
+    "decode_as",
     "duplicate_fields",
     "schema_named",
     "schema_of",
@@ -54,8 +55,23 @@ def decode(kind: "Kind", body: Any) -> Decoded:
     Raises:
         DecodeError: a value is of the wrong type; `cannot_handle` makes the answer of it.
     """
+    if not kind.custom:
+        return decode_as(kind.api_version, kind.kind, body)
     try:
-        return decode_custom(schema_of(kind), body) if kind.custom else decode_struct(schema_of(kind), body)
+        return decode_custom(kind.custom.schema, body)
+    except RecursionError:
+        raise DecodeError("json: the object is nested too deeply") from None
+
+
+def decode_as(api_version: str, kind: str, body: Any) -> Decoded:
+    """The body as an object of a built-in apiVersion and kind, also of those that only subresources take.
+
+    Raises:
+        DecodeError: a value is of the wrong type.
+        KeyError: the data has no such kind.
+    """
+    try:
+        return decode_struct(schema_named(api_version, kind), body)
     except RecursionError:
         raise DecodeError("json: the object is nested too deeply") from None
 
