@@ -5,7 +5,6 @@ with what is known. Source: "Efficient detection of changes" and "Streaming list
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from kube.errors import (
     Unavailable,
     Unreachable,
 )
+from kube.store import as_number
 from model.meta import Object
 from model.resources import ObjectT, Resource
 
@@ -112,14 +112,15 @@ class Reflector(Generic[ObjectT]):
 
     async def run(self) -> NoReturn:
         """List and watch for ever."""
+        now = asyncio.get_running_loop().time
         while True:
-            began, self._fruitful, well = time.monotonic(), False, True
+            began, self._fruitful, well = now(), False, True
             try:
                 await self._round()
             except KubeError as error:
                 self._note(error)
                 well = False
-            if self._fruitful or time.monotonic() - began >= self._timing.healthy:
+            if self._fruitful or now() - began >= self._timing.healthy:
                 self._backoff.reset()
             else:
                 well = False
@@ -214,7 +215,10 @@ class Reflector(Generic[ObjectT]):
 
     def _move(self, obj: Object) -> None:
         self._fruitful = True
-        self._version = obj.metadata.resource_version or self._version
+        version = obj.metadata.resource_version
+        # Old servers show a deleted object at the version of its last change: going on from there would repeat events.
+        if as_number(version) >= as_number(self._version or ""):
+            self._version = version
 
     def _note(self, error: KubeError) -> None:
         self._faults.inc()

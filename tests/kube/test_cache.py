@@ -1,0 +1,445 @@
+"""What an informer shows and tells, whatever server and network do. Time is virtual."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+
+from kube.cache import Cache
+from kube.caches import Caches
+from kube.errors import Forbidden, Gone, NotFound, ServerError, Unreachable
+from kube.reflector import Timing
+from model.meta import Metadata, Object
+from model.resources import CLAIMS, NODES, PODS
+from tests.kube.history import Fault, History
+from tests.kube.objects import node
+from tests.kube.virtual import run
+
+
+class Log:
+    """A handler that writes down what it is told."""
+
+    def __init__(self):
+        self.lines = []
+
+    def __call__(self, old, new):
+        self.lines.append((_short(old), _short(new)))
+
+
+def _short(obj):
+    return f"{obj.name}@{obj.metadata.resource_version}" if obj else None
+
+
+@asynccontextmanager
+async def following(history, **options):
+    cache = Cache(history, NODES, clock=asyncio.get_running_loop().time, **options)
+    log = Log()
+    cache.subscribe(log)
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(cache.run())
+        yield cache, log.lines
+        running.cancel()
+
+
+def with_nodes(*names, **options):
+    history = History(**options)
+    for name in names:
+        history.put(name)
+    return history
+
+
+@pytest.mark.parametrize("streaming", ["yes", "refuses", "ignores"])
+def test_it_lists_and_follows_whether_or_not_the_server_streams_lists(streaming):
+    async def main():
+        history = with_nodes("n1", "n2", streaming=streaming)
+        async with following(history) as (cache, told):
+            await cache.wait_synced()
+            history.put("n1")
+            history.delete("n2")
+            await asyncio.sleep(5)
+            assert sorted(cache.keys()) == ["n1"]
+            assert told == [(None, "n1@2"), (None, "n2@3"), ("n1@2", "n1@4"), ("n2@3", None)]
+            first = history.opened[:2]
+        assert first == (["streamed list"] if streaming == "yes" else ["streamed list", "list"])
+
+    run(main())
+
+
+def test_a_server_that_does_not_stream_lists_is_asked_only_once():
+    async def main():
+        history = with_nodes("n1", streaming="refuses")
+        async with following(history) as (cache, _):
+            await asyncio.sleep(1)
+            history.expire()
+            await asyncio.sleep(60)
+        assert history.opened.count("streamed list") == 1
+        assert history.opened.count("list") == 2
+
+    run(main())
+
+
+def test_without_streaming_it_lists_in_pages():
+    async def main():
+        history = with_nodes("n1")
+        async with following(history, streaming=False) as (cache, _):
+            await cache.wait_synced()
+        assert history.opened[0] == "list"
+
+    run(main())
+
+
+def test_a_clean_end_goes_on_from_the_last_version_without_a_list():
+    async def main():
+        history = with_nodes("n1")
+        async with following(history) as (cache, told):
+            await asyncio.sleep(10)
+            history.put("n1")
+            await asyncio.sleep(1)
+            history.end()
+            await asyncio.sleep(1)
+            assert history.opened == ["streamed list", "watch 3"]
+            assert len(told) == 2
+
+    run(main())
+
+
+def test_a_cut_goes_on_from_the_last_version_and_misses_nothing():
+    async def main():
+        history = with_nodes("n1")
+        async with following(history) as (cache, told):
+            await asyncio.sleep(10)
+            history.cut()
+            history.put("n2")
+            history.delete("n1")
+            await asyncio.sleep(10)
+            assert told[1:] == [(None, "n2@3"), ("n1@2", None)]
+        assert history.opened == ["streamed list", "watch 2"]
+
+    run(main())
+
+
+def test_a_deletion_shown_at_an_older_version_does_not_set_the_watch_back():
+    async def main():
+        history = with_nodes("n1", "n2", deletes_count=False)
+        async with following(history) as (cache, told):
+            await asyncio.sleep(1)
+            history.put("n2")
+            history.delete("n1")
+            await asyncio.sleep(1)
+            history.end()
+            await asyncio.sleep(1)
+        assert history.opened == ["streamed list", "watch 4"]
+        assert told[2:] == [("n2@3", "n2@4"), ("n1@2", None)]
+
+    run(main())
+
+
+def test_bookmarks_keep_a_quiet_watch_within_the_history():
+    async def main():
+        history = with_nodes("n1")
+        async with following(history) as (cache, told):
+            await asyncio.sleep(1)
+            history.others(writes=100)
+            await asyncio.sleep(70)
+            history.compact()
+            history.end()
+            await asyncio.sleep(1)
+        assert history.opened == ["streamed list", "watch 102"]
+        assert told == [(None, "n1@2")]
+
+    run(main())
+
+
+@pytest.mark.parametrize("how", ["refused", "told in the stream"])
+def test_gone_lists_again_and_tells_the_difference_only(how):
+    async def main():
+        history = with_nodes("same", "changed", "deleted", "recreated")
+        async with following(history) as (cache, told):
+            await asyncio.sleep(10)
+            told.clear()
+            history.cut()
+            history.put("changed")
+            history.put("new")
+            history.delete("deleted")
+            history.delete("recreated")
+            history.put("recreated")
+            if how == "refused":
+                history.compact()
+            else:
+                history.faults.append(Fault(error=Gone(410, "Expired")))
+            await asyncio.sleep(30)
+            assert set(told) == {
+                ("changed@3", "changed@6"),
+                (None, "new@7"),
+                ("deleted@4", None),
+                ("recreated@5", None),
+                (None, "recreated@10"),
+            }
+            assert len(told) == 5
+            assert told.index(("recreated@5", None)) < told.index((None, "recreated@10"))
+
+    run(main())
+
+
+@pytest.mark.parametrize("error", [Unreachable("down"), Forbidden(403), ServerError(500), NotFound(404)])
+def test_no_fault_ends_it_and_it_backs_off(error):
+    async def main():
+        history = with_nodes("n1")
+        history.faults.extend([Fault(error=error)] * 20)
+        async with following(history) as (cache, _):
+            await asyncio.sleep(60)
+            assert not cache.has_synced
+            assert 4 <= len(history.opened) <= 10
+            assert str(error) in cache.complaint()
+            await asyncio.sleep(1000)
+            assert cache.complaint() is None
+
+    run(main())
+
+
+def test_a_server_that_ends_every_watch_at_once_is_not_hammered():
+    async def main():
+        history = with_nodes("n1")
+        async with following(history) as (cache, _):
+            await cache.wait_synced()
+            history.faults.extend([Fault()] * 1000)
+            history.end()
+            await asyncio.sleep(600)
+            assert len(history.opened) < 40
+
+    run(main())
+
+
+def test_the_back_off_starts_anew_after_a_healthy_time():
+    async def main():
+        history = with_nodes("n1")
+        history.faults.extend([Fault(error=Unreachable("down"))] * 6)
+        async with following(history) as (cache, _):
+            await cache.wait_synced()
+            await asyncio.sleep(10)
+            history.cut()
+            await asyncio.sleep(1.5)
+            assert history.opened[-1] == "watch 2"
+            await asyncio.sleep(0.5)
+            history.put("n1")
+            await asyncio.sleep(0.1)
+            assert cache.get("n1").metadata.resource_version == "3"
+
+    run(main())
+
+
+def test_its_age_grows_while_the_server_is_silent():
+    async def main():
+        history = with_nodes("n1", bookmark_seconds=10_000.0)
+        async with following(history) as (cache, _):
+            assert cache.age_seconds == float("inf")
+            assert cache.complaint() == "nodes: not synced"
+            await cache.wait_synced()
+            assert cache.complaint() is None
+            await asyncio.sleep(200)
+            assert cache.age_seconds == pytest.approx(200, abs=1)
+            assert cache.complaint() == "nodes: no word from the API server for 200 s"
+
+    run(main())
+
+
+def test_metrics_say_how_many_and_how_old():
+    async def main():
+        history = with_nodes("n1", "n2")
+        async with following(history) as (cache, _):
+            await cache.wait_synced()
+            value = history.metrics.registry.get_sample_value
+            assert value("lading_cache_objects", {"resource": "nodes"}) == 2
+            assert value("lading_cache_changes_total", {"resource": "nodes", "type": "added"}) == 2
+            await asyncio.sleep(3)
+            assert value("lading_cache_age_seconds", {"resource": "nodes"}) == pytest.approx(3)
+
+    run(main())
+
+
+@pytest.fixture
+def cache():
+    return Cache(History(), NODES, indexes={"zone": lambda each: [each.labels["zone"]] if each.labels else []})
+
+
+def test_a_late_subscriber_is_told_what_is_present(cache):
+    cache.replace([node("n1"), node("n2")], version="2")
+    log = Log()
+    cache.subscribe(log)
+    assert log.lines == [(None, "n1@1"), (None, "n2@1")]
+
+
+def test_one_bad_handler_harms_nobody(cache):
+    def bad(old, new):
+        raise RuntimeError
+
+    log = Log()
+    cache.subscribe(bad)
+    cache.subscribe(log)
+    cache.show(node("n1", 2))
+    assert log.lines == [(None, "n1@2")]
+    assert cache.get("n1") is not None
+
+
+def test_handlers_see_the_cache_as_it_is_after_the_change(cache):
+    seen = []
+    cache.subscribe(lambda old, new: seen.append(len(cache.values())))
+    cache.replace([node("n1"), node("n2")], version="2")
+    cache.remove(node("n1", 3))
+    assert seen == [1, 2, 1]
+
+
+def test_what_can_not_be_read_stays_as_it_was(cache):
+    cache.replace([node("n1", 1), node("n2", 2), node("n3", 2)], version="2")
+    log = Log()
+    cache.subscribe(log)
+    log.lines.clear()
+    same = Object(metadata=Metadata(name="n1", uid="uid-n1", resource_version="5"))
+    another = Object(metadata=Metadata(name="n2", uid="another", resource_version="6"))
+    cache.replace([], unreadable=[same, another], version="7")
+    assert (list(cache.keys()), log.lines) == (["n1"], [("n2@2", None), ("n3@2", None)])
+
+
+def test_indexes_follow_adds_changes_and_deletes(cache):
+    cache.replace([node("n1", zone="a"), node("n2", zone="a"), node("n3")], version="2")
+    assert [each.name for each in cache.by("zone", "a")] == ["n1", "n2"]
+    cache.show(node("n1", 3, zone="b"))
+    cache.remove(node("n2", 4))
+    assert ([each.name for each in cache.by("zone", "b")], cache.by("zone", "a")) == (["n1"], [])
+
+
+def test_an_index_added_later_covers_what_is_present(cache):
+    cache.show(node("n1", 2, zone="a"))
+    cache.add_index("name", lambda each: [each.name])
+    assert [each.name for each in cache.by("name", "n1")] == ["n1"]
+
+
+def test_an_unknown_index_is_an_error(cache):
+    with pytest.raises(KeyError):
+        cache.by("zoned", "a")
+
+
+def test_a_faulty_index_finds_nothing_and_harms_nothing():
+    cache = Cache(History(), NODES, indexes={"zone": lambda each: [each.labels["zone"]]})
+    cache.show(node("n1", 2))
+    cache.show(node("n1", 3, zone="a"))
+    cache.show(node("n1", 4))
+    assert (cache.by("zone", "a"), cache.get("n1").metadata.resource_version) == ([], "4")
+
+
+def test_an_own_write_is_shown_until_the_watch_has_it(cache):
+    cache.replace([node("n1", 1, zone="a")], version="1")
+    log = Log()
+    cache.subscribe(log)
+    log.lines.clear()
+    cache.assume(node("n1", 3, zone="b"))
+    assert [each.name for each in cache.by("zone", "b")] == ["n1"]
+    assert (cache.by("zone", "a"), log.lines) == ([], [])
+    cache.show(node("n1", 2, zone="a"))
+    assert cache.get("n1").labels["zone"] == "b"
+    cache.show(node("n1", 3, zone="b"))
+    cache.show(node("n1", 4, zone="c"))
+    assert cache.get("n1").labels["zone"] == "c"
+    assert log.lines == [("n1@1", "n1@2"), ("n1@2", "n1@3"), ("n1@3", "n1@4")]
+
+
+def test_an_own_creation_is_shown_at_once(cache):
+    cache.replace([], version="1")
+    cache.assume(node("n1", 2, zone="a"))
+    assert (list(cache.keys()), [each.name for each in cache.values()]) == (["n1"], ["n1"])
+    assert [each.name for each in cache.by("zone", "a")] == ["n1"]
+
+
+def test_an_own_write_older_than_the_watch_is_not_believed(cache):
+    cache.replace([], version="1")
+    cache.show(node("n1", 2))
+    cache.remove(node("n1", 3))
+    cache.assume(node("n1", 2))  # its answer came late: the watch has shown the deletion since
+    assert cache.get("n1") is None
+
+
+def test_the_newer_of_two_own_writes_wins(cache):
+    cache.replace([node("n1", 1)], version="1")
+    cache.assume(node("n1", 10, zone="b"))
+    cache.assume(node("n1", 9, zone="a"))
+    assert cache.get("n1").labels["zone"] == "b"
+
+
+def test_a_deletion_past_an_own_write_ends_it(cache):
+    cache.replace([node("n1", 1)], version="1")
+    cache.assume(node("n1", 2))
+    cache.show(node("n1", 2))
+    cache.remove(node("n1", 3))
+    assert (cache.get("n1"), list(cache.keys())) == (None, [])
+
+
+def test_an_own_recreation_outlives_the_deletion_of_its_forerunner(cache):
+    cache.replace([node("n1", 1, uid="old")], version="1")
+    cache.assume(node("n1", 5, uid="new"))
+    cache.remove(node("n1", 4, uid="old"))
+    assert cache.get("n1").uid == "new"
+
+
+@pytest.mark.parametrize("passed", [lambda cache: cache.reach("2"), lambda cache: cache.replace([], version="2")])
+def test_a_bookmark_or_a_list_past_an_own_write_ends_it(cache, passed):
+    cache.replace([], version="1")
+    cache.assume(node("n1", 2))
+    passed(cache)
+    assert cache.get("n1") is None
+
+
+def test_an_older_list_leaves_own_writes(cache):
+    cache.replace([node("n1", 1)], version="1")
+    cache.assume(node("n1", 3))
+    cache.replace([node("n1", 1)], version="2")
+    assert cache.get("n1").metadata.resource_version == "3"
+
+
+def test_forgetting_an_own_write_shows_what_the_watch_showed(cache):
+    cache.replace([node("n1", 1, zone="a")], version="1")
+    cache.assume(node("n1", 2, zone="b"))
+    cache.forget("n1")
+    cache.forget("n2")
+    assert [each.labels for each in cache.by("zone", "a")] == [{"zone": "a"}]
+
+
+def test_own_writes_are_believed_for_a_time_only():
+    time = 0.0
+    cache = Cache(History(), NODES, assume_seconds=60, clock=lambda: time)
+    cache.replace([], version="1")
+    cache.assume(node("n1", 2))
+    time = 59.0
+    assert cache.get("n1") is not None
+    time = 61.0
+    assert (cache.get("n1"), list(cache.values()), list(cache.keys())) == (None, [], [])
+
+
+def test_a_server_restored_from_a_backup_is_believed(cache):
+    cache.replace([node("n1", 900)], version="1000")
+    cache.replace([node("n1", 400)], version="500")
+    assert cache.get("n1").metadata.resource_version == "400"
+    cache.assume(node("n1", 501, zone="a"))
+    assert cache.get("n1").labels == {"zone": "a"}
+
+
+def test_a_bundle_runs_what_was_chosen_and_nothing_else():
+    async def main():
+        history = with_nodes("n1")
+        caches = Caches(history, (NODES,))
+        with pytest.raises(LookupError, match="pods are not cached here"):
+            _ = caches.pods
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(caches.run())
+            await caches.wait_synced()
+            assert caches.has_synced
+            assert caches.nodes.get("n1") is not None
+            running.cancel()
+
+    run(main())
+
+
+def test_a_bundle_says_which_of_it_is_not_synced():
+    caches = Caches(History(), (PODS, CLAIMS))
+    assert not caches.has_synced
+    assert caches.complaint() == "pods: not synced; persistentvolumeclaims: not synced"
+    assert Timing().quiet < Timing().silence
