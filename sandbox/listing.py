@@ -31,7 +31,7 @@ _EXPIRED_CHUNK: Final = (
 class ListRequest:
     """The parameters of a list, as sent."""
 
-    selection: Selection = Selection()
+    selection: Selection
     limit: int = 0
     continue_: str = ""
     version: str = ""

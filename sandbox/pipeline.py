@@ -73,8 +73,8 @@ class Pipeline:
     def __init__(self, store: Store, rules: Rules, admission: Admission, clock: Clock) -> None:
         self.store, self.rules, self.admission, self.clock = store, rules, admission, clock
 
-    async def create(self, kind: Kind, namespace: str, obj: JSON, call: Call) -> JSON:
-        """Store a new object, already read.
+    async def create(self, kind: Kind, namespace: str, obj: JSON, call: Call, *, owned: bool = False) -> JSON:
+        """Store a new object, already read; `owned` says that its managedFields are right.
 
         Raises:
             ApiError: whatever a step objects.
@@ -82,7 +82,8 @@ class Pipeline:
         metadata = self._new_metadata(kind, namespace, obj)
         options = {"kind": "CreateOptions", "apiVersion": "meta.k8s.io/v1", **_options(call)}
         self.rules.set_defaults(kind, obj)
-        obj = managed.track(kind, None, obj, manager=call.manager, now=self.clock())
+        if not owned:
+            obj = managed.track(kind, None, obj, manager=call.manager, now=self.clock())
         name = metadata.get("name", "")
         request = Attributes(Operation.CREATE, kind, namespace, name, call, obj, options=options)
         obj = await self.admission.mutate(request)

@@ -3,7 +3,7 @@
 Rules: "Efficient detection of changes" and "Streaming lists" in the API concepts.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,7 +27,7 @@ INITIAL_EVENTS_END: Final = "k8s.io/initial-events-end"
 class WatchRequest:
     """The parameters of a watch, as sent. `seconds` is how long it lasts at most."""
 
-    selection: Selection = Selection()
+    selection: Selection
     version: str = ""
     match: str = ""
     bookmarks: bool = False
@@ -53,7 +53,7 @@ class _WatchOptions:
 
 async def watch(
     store: Store, kind: Kind, request: WatchRequest, now: Callable[[], float]
-) -> AsyncIterator[list[WatchEvent]]:
+) -> AsyncGenerator[list[WatchEvent], None]:
     """Batches of events, until the time is over, the version is gone, or the watcher is too slow. `now` is monotonic.
 
     Raises:
@@ -78,7 +78,7 @@ async def watch(
 
 async def _live(
     store: Store, kind: Kind, request: WatchRequest, subscription: Watch, now: Callable[[], float]
-) -> AsyncIterator[list[WatchEvent]]:
+) -> AsyncGenerator[list[WatchEvent], None]:
     end = None if request.seconds is None else now() + request.seconds
     told = store.version
     while end is None or now() < end:
