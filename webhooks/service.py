@@ -13,11 +13,15 @@ import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from kube.caches import Caches
+from kube.client import Client
 from kube.errors import KubeError
 from serving.http import JSON_TYPES, json_response, read_json
-from webhooks.facts import FactsSource
+from webhooks.facts import ClusterFacts, FactsSource
 from webhooks.metrics import WebhookMetrics
+from webhooks.rules import select
 from webhooks.rules.evaluate import Verdict, evaluate, needs
+from webhooks.rules.facts import Policy
 from webhooks.rules.rule import Phase, Review, Rule
 from webhooks.wire import AdmissionRequest, AdmissionReview, ReviewError, answer, read, request_of
 
@@ -30,8 +34,20 @@ DEADLINE_SECONDS: Final = 2.5
 PATHS: Final = {Phase.MUTATE: "/mutate", Phase.VALIDATE: "/validate"}
 
 
+def webhooks(
+    client: Client,
+    caches: Caches,
+    registry: CollectorRegistry,
+    *,
+    rules: Sequence[Rule] | None = None,
+    policy: Policy | None = None,
+) -> "Webhooks":
+    """The webhooks over a cluster; `caches` holds at least those of `facts.CACHED`."""
+    return Webhooks(select() if rules is None else rules, ClusterFacts(client, caches, policy), registry)
+
+
 class Webhooks:
-    """The rules of one process behind their two paths."""
+    """The rules of one process behind their two paths. There is nothing to run: the caches are their owner's."""
 
     def __init__(
         self,

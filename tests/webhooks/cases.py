@@ -30,6 +30,15 @@ def view(raw: JSON) -> Object:
     return msgspec.convert(raw, READ[raw["apiVersion"], raw["kind"]].view)
 
 
+def applied(stored: JSON, manifest: JSON) -> JSON:
+    """What a client-side apply sends: the manifest's values over what is stored."""
+    result = dict(stored)
+    for key, value in manifest.items():
+        mergeable = isinstance(value, dict) and isinstance(stored.get(key), dict)
+        result[key] = applied(stored[key], value) if mergeable else value
+    return result
+
+
 def admission_cases() -> list[Any]:
     return [
         pytest.param(case, id=f"{path.stem}-{case['name']}")

@@ -12,7 +12,7 @@ from storage.classes import default_class
 from webhooks.rules.facts import Facts
 from webhooks.rules.normal import distinct, whole_bytes
 from webhooks.rules.patch import drop, put
-from webhooks.rules.rule import Effect, Operation, Review
+from webhooks.rules.rule import Effect, Review
 from webhooks.rules.volume import both_classes
 
 ClaimReview = Review[PersistentVolumeClaim]
@@ -20,20 +20,27 @@ ClaimReview = Review[PersistentVolumeClaim]
 CLASS_FIELD = ("spec", "storageClassName")
 
 
-def class_annotation(review: ClaimReview, _facts: Facts) -> Iterator[Effect]:
+def class_annotation(review: ClaimReview, facts: Facts) -> Iterator[Effect]:
     """Move the class from the deprecated annotation, which wins wherever it is read, into the field."""
-    wanted, field = review.subject.annotations.get(BETA_STORAGE_CLASS), review.subject.spec.storage_class_name
-    if wanted is None or (review.old is not None and not _was_moved(review.old, wanted)):
+    claim, stored = review.subject, review.old
+    wanted, field = claim.annotations.get(BETA_STORAGE_CLASS), claim.spec.storage_class_name
+    if wanted is None:
         return
-    if review.operation is Operation.CREATE and field not in (None, wanted):
-        yield both_classes(wanted, field)
-    yield from put(review.raw, CLASS_FIELD, wanted)
+    if stored is None:
+        if field not in (None, wanted):
+            yield both_classes(wanted, field)
+        yield from put(review.raw, CLASS_FIELD, wanted)
+    elif _means_stored_class(stored, wanted, _class_of_volume(claim, wanted, facts)):
+        yield from put(review.raw, CLASS_FIELD, stored.spec.storage_class_name)
+    else:
+        return  # a stored claim that lives by the annotation keeps it
     yield from drop(review.raw, ("metadata", "annotations", BETA_STORAGE_CLASS))
 
 
-def _was_moved(stored: PersistentVolumeClaim, wanted: str) -> bool:
-    """Whether the stored claim has the annotation's class in its field. One that lives by the annotation keeps it."""
-    return BETA_STORAGE_CLASS not in stored.annotations and stored.spec.storage_class_name == wanted
+def _means_stored_class(stored: PersistentVolumeClaim, *wanted: str | None) -> bool:
+    """Whether the annotation was moved into the stored claim's field, perhaps to follow its volume's class since."""
+    name = stored.spec.storage_class_name
+    return name is not None and name in wanted and BETA_STORAGE_CLASS not in stored.annotations
 
 
 def access_modes(review: ClaimReview, _facts: Facts) -> Iterator[Effect]:
@@ -73,15 +80,16 @@ def prebound_class(review: ClaimReview, facts: Facts) -> Iterator[Effect]:
     The server fills in the default class even then, and a claim never binds to a volume of another class.
     """
     claim, stored = review.subject, review.old
+    wanted = _class_of_volume(claim, claim.spec.storage_class_name, facts)
+    if wanted is None or wanted == claim.storage_class or BETA_STORAGE_CLASS in claim.annotations:
+        return
+    if stored is None or stored.spec.storage_class_name == wanted:
+        yield from put(review.raw, CLASS_FIELD, wanted)
+
+
+def _class_of_volume(claim: PersistentVolumeClaim, class_name: str | None, facts: Facts) -> str | None:
+    """The class of the volume that the claim names; None if none is named, or `class_name` is somebody's choice."""
     volume = facts.volume(claim.spec.volume_name) if claim.spec.volume_name else None
-    if volume is None or volume.deleting or BETA_STORAGE_CLASS in claim.annotations:
-        return
-    if claim.storage_class == volume.storage_class or not _is_unchosen(claim.spec.storage_class_name, facts):
-        return
-    if stored is None or stored.spec.storage_class_name == volume.storage_class:
-        yield from put(review.raw, CLASS_FIELD, volume.storage_class)
-
-
-def _is_unchosen(class_name: str | None, facts: Facts) -> bool:
     default = default_class(facts.storage_classes())
-    return class_name is None or (default is not None and class_name == default.name)
+    is_chosen = class_name is not None and (default is None or class_name != default.name)
+    return None if volume is None or volume.deleting or is_chosen else volume.storage_class

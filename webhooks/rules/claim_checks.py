@@ -9,7 +9,8 @@ from typing import Final
 from model import quantity
 from model.names import NO_PROVISIONER
 from model.quantity import QuantityError
-from model.volumes import PersistentVolume, PersistentVolumeClaim, VolumePhase
+from model.volumes import PersistentVolume, PersistentVolumeClaim
+from storage.binding import takeable
 from storage.capacity import is_checked, is_sufficient, request_bytes
 from storage.grants import is_granted
 from webhooks.rules.facts import Facts, GrantsNeed, Need
@@ -105,13 +106,12 @@ def tiny_request(review: ClaimReview, _facts: Facts) -> Iterator[Effect]:
 
 def selector_without_volume(review: ClaimReview, facts: Facts) -> Iterator[Effect]:
     """Provisioners refuse claims with a selector, so only a volume that is there can serve."""
-    claim, selector = review.subject, review.subject.spec.selector
-    name = claim.storage_class
-    storage_class = facts.storage_class(name) if name else None
-    if claim.spec.volume_name or selector is None or storage_class is None or not facts.complete:
+    claim, name = review.subject, review.subject.storage_class
+    storage_class = facts.storage_class(name)
+    if claim.spec.volume_name or claim.spec.selector is None or storage_class is None or not facts.complete:
         return
-    available = (each for each in facts.volumes_of_class(name) if each.status.phase == VolumePhase.AVAILABLE)
-    if storage_class.provisioner != NO_PROVISIONER and not any(selector.matches(each.labels) for each in available):
+    volumes = facts.volumes_of_class(name)
+    if storage_class.provisioner != NO_PROVISIONER and not any(takeable(each, claim) for each in volumes):
         yield Warn(
             f"a claim with a selector is not provisioned dynamically and no available volume of class {name} matches it"
         )

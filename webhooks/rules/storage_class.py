@@ -130,18 +130,18 @@ def _stored_parameters(review: ClassReview) -> Iterator[JSON]:
     Applying a manifest again brings a misspelt key back beside the right one, as the right one is not in the manifest.
     """
     given, stored = review.subject.parameters or {}, (review.old.parameters if review.old else None) or {}
-    if given != stored and _merged(given) == stored:
+    if given != stored and _as_stored(given, stored) == stored:
         yield from put(review.raw, ("parameters",), stored)
 
 
-def _merged(parameters: Mapping[str, str]) -> dict[str, str] | None:
-    """Parameters under the keys that are meant, values trimmed; None where two spellings of a key disagree."""
-    merged: dict[str, str] = {}
-    for key, value in parameters.items():
-        meant = _intended(key) if _intended(key) in KNOWN else key
-        if merged.setdefault(meant, _trimmed_value(value)) != _trimmed_value(value):
+def _as_stored(given: Mapping[str, str], stored: Mapping[str, str]) -> dict[str, str] | None:
+    """Parameters with values trimmed and new misspelt keys made right; None where two spellings of a key disagree."""
+    normal: dict[str, str] = {}
+    for key, value in given.items():
+        meant = _intended(key) if key not in stored and _intended(key) in KNOWN else key
+        if normal.setdefault(meant, _trimmed_value(value)) != _trimmed_value(value):
             return None
-    return merged
+    return normal
 
 
 def _misspelt(parameters: Mapping[str, str]) -> dict[str, str]:
