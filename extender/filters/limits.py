@@ -5,6 +5,7 @@ and an entry without a count are unlimited; a count of 0 admits nothing new.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from extender.facts import DriverMissing, SlotsFull
@@ -18,39 +19,67 @@ from storage.translation import plugin_of
 
 
 @dataclass(frozen=True)
-class Facts:
-    """The slots that the pod asks for: key to driver."""
+class Wanted:
+    """The slots that the pod asks for, key to driver; or why they can not be told."""
 
-    migrated: dict[str, str]
-    """On nodes with a CSINode, which serve in-tree volumes through CSI."""
-    unmigrated: dict[str, str]
-    """On the others."""
-    error: str
-    """Why it can not be said what the pod takes on a node with a CSINode."""
+    slots: Mapping[str, str]
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the pod asks for on nodes with a CSINode, which serve in-tree volumes through CSI, and on the others."""
+
+    migrated: Wanted
+    unmigrated: Wanted
 
 
 def prepare(pod: Pod, snapshot: Snapshot) -> Facts | Rejection | None:
     """What the pod would take. A claim that does not exist is left to the filters that reject the pod for it."""
     if not any(pod.claim_name(volume) is not None or plugin_of(volume) for volume in pod.volumes):
         return None
-    try:
-        migrated, error = pod_slots(pod, snapshot.stores, migrated=True), ""
-    except SlotError as problem:
-        migrated, error = {}, str(problem)
-    return Facts(migrated, pod_slots(pod, snapshot.stores, migrated=False), error)
+    return Facts(_wanted(pod, snapshot, migrated=True), _wanted(pod, snapshot, migrated=False))
 
 
 def check(facts: Facts, snapshot: Snapshot, nodes: Mask) -> Findings:
-    """The nodes with too few free slots."""
-    if facts.error and nodes & snapshot.slots.with_csi_node:
-        raise EvaluationError(facts.error)
-    missing = _missing_drivers(facts, snapshot, nodes)
+    """The nodes with too few free slots.
+
+    Raises:
+        EvaluationError: it can not be told what the pod, or one on such a node, takes.
+    """
+    with_csi_node = snapshot.slots.with_csi_node
+    missing = list[Objection]()
+    for wanted, part in ((facts.migrated, nodes & with_csi_node), (facts.unmigrated, nodes & ~with_csi_node)):
+        if wanted.error and part:
+            raise EvaluationError(wanted.error)
+        missing += _missing_drivers(wanted, snapshot, part)
     for objection in missing:
         nodes &= ~objection.nodes
-    return Findings((*missing, *_full(facts.migrated, snapshot, nodes)))
+    return Findings((*missing, *_full(facts.migrated.slots, snapshot, nodes)))
 
 
-def _full(new: dict[str, str], snapshot: Snapshot, nodes: Mask) -> list[Objection]:
+def _wanted(pod: Pod, snapshot: Snapshot, *, migrated: bool) -> Wanted:
+    try:
+        return Wanted(pod_slots(pod, snapshot.stores, migrated=migrated))
+    except SlotError as error:
+        return Wanted({}, str(error))
+
+
+def _missing_drivers(wanted: Wanted, snapshot: Snapshot, nodes: Mask) -> list[Objection]:
+    """The nodes on which a driver that asks to be waited for has not registered."""
+    if not snapshot.rules.wait_for_drivers:
+        return []
+    objections, left = [], nodes
+    for driver in sorted(set(wanted.slots.values())):
+        missing = left & ~snapshot.slots.registered(driver)
+        if missing and must_be_registered(snapshot.stores.csi_drivers.get(driver)):
+            reason = f"{driver} CSI driver is not installed on the node"
+            objections.append(Objection(reason, resolvable=True, nodes=missing, fact=DriverMissing(driver)))
+            left &= ~missing
+    return objections
+
+
+def _full(new: Mapping[str, str], snapshot: Snapshot, nodes: Mask) -> list[Objection]:
     slots = snapshot.slots
     nodes &= slots.limited
     if not new or not nodes:
@@ -72,19 +101,3 @@ def _full(new: dict[str, str], snapshot: Snapshot, nodes: Mask) -> list[Objectio
         for driver, mask in full.items()
         if mask
     ]
-
-
-def _missing_drivers(facts: Facts, snapshot: Snapshot, nodes: Mask) -> list[Objection]:
-    """The nodes on which a driver that asks to be waited for has not registered."""
-    if not snapshot.rules.wait_for_drivers:
-        return []
-    objections, left = [], nodes
-    with_csi_node = snapshot.slots.with_csi_node
-    for new, part in ((facts.migrated, nodes & with_csi_node), (facts.unmigrated, nodes & ~with_csi_node)):
-        for driver in sorted(set(new.values())):
-            missing = left & part & ~snapshot.slots.registered(driver)
-            if missing and must_be_registered(snapshot.stores.csi_drivers.get(driver)):
-                reason = f"{driver} CSI driver is not installed on the node"
-                objections.append(Objection(reason, resolvable=True, nodes=missing, fact=DriverMissing(driver)))
-                left &= ~missing
-    return objections
