@@ -150,7 +150,8 @@ def apply(writer: Writer, live: JSON | None, applied: JSON, *, force: bool, defa
     defaults(result)
     if writer.manager == _KUBECTL and result.get("metadata", {}).get("annotations", {}).get(LAST_APPLIED):
         _renew_last_applied(result, applied)
-    return _with_entries(result, ownership.entries())
+    result = _with_entries(result, ownership.entries())
+    return live if live and _without_times(live) == _without_times(result) else result
 
 
 @dataclass
@@ -241,6 +242,12 @@ def _renew_last_applied(result: JSON, applied: JSON) -> None:
     kept = deepcopy(applied)
     ((kept.get("metadata") or {}).get("annotations") or {}).pop(LAST_APPLIED, None)
     result["metadata"]["annotations"][LAST_APPLIED] = orjson.dumps(kept, option=orjson.OPT_SORT_KEYS).decode() + "\n"
+
+
+def _without_times(obj: JSON) -> JSON:
+    """The object without the times of its owners: where nothing else has changed, nothing has."""
+    entries = obj["metadata"].get("managedFields", ())
+    return _with_entries(obj, [{key: value for key, value in entry.items() if key != "time"} for entry in entries])
 
 
 def _blank(kind: "Kind") -> JSON:

@@ -18,6 +18,7 @@ from sandbox.patch.merge import merge_patch
 from sandbox.patch.operations import json_patch, rejected, unknown_members
 from sandbox.patch.strategic import MalformedPatchError, UnprocessablePatchError, strategic_merge
 from sandbox.schema import DecodeError, decode, duplicate_fields, schema_of, strict_objections
+from sandbox.schema.decode import check_depth
 
 if TYPE_CHECKING:
     from sandbox.kinds import Kind
@@ -69,20 +70,14 @@ def apply_patch(kind: "Kind", body: bytes, current: JSON | None, options: PatchO
     """
     if options.content_type not in accepted_types(kind):
         raise unsupported_media_type(accepted_types(kind))
-    try:
-        if options.content_type == APPLY_PATCH:
-            return _apply(kind, body, current, options)
-        assert current is not None
-        return _change(kind, body, current, options)
-    except RecursionError:
-        raise bad_request("error decoding patch: it is nested too deeply") from None
-
-
-def _change(kind: "Kind", body: bytes, current: JSON, options: PatchOptions) -> Patched:
+    if options.content_type == APPLY_PATCH:
+        return _apply(kind, body, current, options)
+    assert current is not None
     try:
         patch = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise bad_request(f"error decoding patch: {error}") from None
+    _check_depth(patch)
     patched = _changed(kind, patch, current, options)
     shown = _go_printed(patch) if options.content_type == STRATEGIC_PATCH else patched
     try:
@@ -99,6 +94,13 @@ def _change(kind: "Kind", body: bytes, current: JSON, options: PatchOptions) -> 
         kind, current, decoded.value, manager=options.manager, now=options.now, subresource=options.subresource
     )
     return Patched(value, objections if options.validation == "Warn" else [])
+
+
+def _check_depth(patch: Any) -> None:
+    try:
+        check_depth(patch)
+    except DecodeError as error:
+        raise bad_request(f"error decoding patch: {error}") from None
 
 
 def _changed(kind: "Kind", patch: Any, current: JSON, options: PatchOptions) -> Any:
@@ -118,6 +120,7 @@ def _changed(kind: "Kind", patch: Any, current: JSON, options: PatchOptions) -> 
 
 def _apply(kind: "Kind", body: bytes, current: JSON | None, options: PatchOptions) -> Patched:
     applied, repeated = read_apply_body(body)
+    _check_depth(applied)
     if (applied.get("apiVersion"), applied.get("kind")) != (kind.api_version, kind.kind):
         given = f"{applied.get('apiVersion', '')}, Kind={applied.get('kind', '')}"
         raise bad_request(f"invalid object type: {given}")

@@ -55,12 +55,7 @@ def decode(kind: "Kind", body: Any) -> Decoded:
     Raises:
         DecodeError: a value is of the wrong type; `cannot_handle` makes the answer of it.
     """
-    if not kind.custom:
-        return decode_as(kind.api_version, kind.kind, body)
-    try:
-        return decode_custom(kind.custom.schema, body)
-    except RecursionError:
-        raise DecodeError("json: the object is nested too deeply") from None
+    return decode_custom(kind.custom.schema, body) if kind.custom else decode_struct(schema_of(kind), body)
 
 
 def decode_as(api_version: str, kind: str, body: Any) -> Decoded:
@@ -70,10 +65,7 @@ def decode_as(api_version: str, kind: str, body: Any) -> Decoded:
         DecodeError: a value is of the wrong type.
         KeyError: the data has no such kind.
     """
-    try:
-        return decode_struct(schema_named(api_version, kind), body)
-    except RecursionError:
-        raise DecodeError("json: the object is nested too deeply") from None
+    return decode_struct(schema_named(api_version, kind), body)
 
 
 def cannot_handle(api_version: str, kind: str, why: str) -> ApiError:

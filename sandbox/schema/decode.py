@@ -17,6 +17,9 @@ from sandbox.schema.types import Absent, Field, Form, Schema
 
 JSON = dict[str, Any]
 
+MAX_DEPTH = 200
+"""How deep an object may be nested: what is deeper could not be written out again."""
+TOO_DEEP = f"json: the object is nested more than {MAX_DEPTH} levels deep"
 MAX_UNKNOWN = 100
 """How many unknown fields are named at most, as in the real server."""
 
@@ -78,6 +81,8 @@ class _Reader:
     def struct(self, schema: Schema, value: Any) -> JSON:
         if type(value) is not dict:
             raise self.mismatch(schema, value)
+        if len(self._path) > MAX_DEPTH:
+            raise DecodeError(TOO_DEEP)
         outer, self._struct = self._struct, schema.go_type
         fields, path, result = schema.fields, self._path, {}
         for key, item in value.items():
@@ -175,6 +180,7 @@ class _Reader:
         raise DecodeError(f"json: cannot unmarshal {_json_kind(value, number=True)} into Go value of type int32")
 
     def anything(self, _schema: Schema, value: Any) -> Any:
+        check_depth(value, MAX_DEPTH - len(self._path))
         return value
 
     def mismatch(self, schema: Schema, value: Any, *, number: bool = False) -> DecodeError:
@@ -218,6 +224,19 @@ _ZEROS: dict[Form, Any] = {
     Form.DURATION: "0s",
     Form.INT_OR_STRING: 0,
 }
+
+
+def check_depth(value: Any, levels: int = MAX_DEPTH) -> None:
+    """Refuse a value of unknown shape that is nested deeper than that.
+
+    Raises:
+        DecodeError: it is.
+    """
+    if isinstance(value, dict | list):
+        if levels <= 0:
+            raise DecodeError(TOO_DEEP)
+        for item in value.values() if isinstance(value, dict) else value:
+            check_depth(item, levels - 1)
 
 
 def join_path(parts: list[str | int]) -> str:

@@ -17,9 +17,13 @@ def duplicate_fields(text: bytes, parsed: Any) -> list[str]:
     """Paths of keys that occur more than once in one object, in the order of the text. `text` is valid JSON.
 
     `parsed` is what orjson made of it: a compact text that is as long when written again has no key to spare, which
-    saves the slow way for what clients normally send.
+    saves the slow way for what clients normally send. What is nested too deeply to be written again has none: `decode`
+    refuses it.
     """
-    if len(orjson.dumps(parsed)) == len(text.strip()):
+    try:
+        if len(orjson.dumps(parsed)) == len(text.strip()):
+            return []
+    except TypeError:
         return []
     pairs = json.loads(text, object_pairs_hook=_Pairs)
     return list(dict.fromkeys(_duplicates(pairs, [])))[:MAX_UNKNOWN]

@@ -7,7 +7,7 @@ from copy import deepcopy
 from typing import Any
 
 from sandbox.schema.builtin import OBJECT_META, definition
-from sandbox.schema.decode import MAX_UNKNOWN, Decoded, DecodeError, decode_struct, join_path
+from sandbox.schema.decode import MAX_UNKNOWN, Decoded, DecodeError, check_depth, decode_struct, join_path
 from sandbox.schema.types import MISSING, Absent, Field, Form, ListType, Schema
 
 JSON = dict[str, Any]
@@ -66,6 +66,7 @@ def decode_custom(schema: Schema, body: Any) -> Decoded:
     """
     if not isinstance(body, dict):
         raise DecodeError("json: cannot unmarshal into an object: the body is none")
+    check_depth(body)
     shaper = _Shaper()
     value = shaper.value(schema, body)
     return Decoded(value, sorted(shaper.unknown))
