@@ -6,7 +6,7 @@ types that `schema/` holds. Source: "Protobuf encoding" in the API concepts, and
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Final
@@ -147,7 +147,7 @@ def _read_value(go_type: str, value: int | memoryview) -> Any:
     special = _SPECIAL.get(go_type.rpartition(".")[2])
     if special:
         return special(dict(_fields(_bytes(value))))
-    if go_type in facts()["go"]:
+    if go_type in facts()["schemas"]:
         return _read_message(go_type, _bytes(value))
     return _text(value)
 
@@ -205,6 +205,16 @@ def _raw_json(message: _Message) -> Any:
     return orjson.loads(raw) if len(raw) else None
 
 
+def _schema(number: int) -> Callable[[_Message], Any]:
+    """One of the JSONSchemaPropsOr… messages: the schema is the field of that number, a bool the first of others."""
+
+    def read_schema(message: _Message) -> Any:
+        return _read_message(_SCHEMA_PROPS, _bytes(message[number])) if number in message else bool(message.get(1, 0))
+
+    return read_schema
+
+
+_SCHEMA_PROPS: Final = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
 _SPECIAL = {
     "Quantity": _quantity,
     "Time": _time,
@@ -214,4 +224,7 @@ _SPECIAL = {
     "RawExtension": _raw_json,
     "FieldsV1": _raw_json,
     "JSON": _raw_json,
+    "JSONSchemaPropsOrArray": _schema(1),
+    "JSONSchemaPropsOrBool": _schema(2),
+    "JSONSchemaPropsOrStringArray": _schema(1),
 }

@@ -33,12 +33,13 @@ class Shape(Enum):
     LIST = auto()
 
 
+_SHAPELESS = {Form.ANY, Form.VARIANT}
 _FORM_SHAPES = {Form.STRUCT: Shape.MAP, Form.MAP: Shape.MAP, Form.LIST: Shape.LIST}
 
 
 def shape_of(schema: Schema, value: Any) -> Shape:
     """The shape that the schema gives a value; without one, the value's own."""
-    if schema.form is not Form.ANY:
+    if schema.form not in _SHAPELESS:
         return _FORM_SHAPES.get(schema.form, Shape.SCALAR)
     return Shape.MAP if isinstance(value, dict) else Shape.LIST if isinstance(value, list) else Shape.SCALAR
 

@@ -119,10 +119,11 @@ def _of_named_type(go_type: str, node: JSON, seen: dict[str, Schema]) -> Schema:
     short = go_type.rpartition(".")[2]
     if form := _SPECIAL.get(short):
         return Schema(form, go_type=_display(go_type))
-    if go_type in facts()["go"] or go_type in facts()["schemas"]:
-        return (
-            _struct(go_type, seen) if "JSONSchemaPropsOr" not in short else Schema(Form.ANY, go_type=_display(go_type))
-        )
+    if short.startswith("JSONSchemaPropsOr"):
+        struct = _struct(go_type[: go_type.index("Or", go_type.rindex("."))], seen)
+        return Schema(Form.VARIANT, go_type=_display(go_type), variant=struct)
+    if go_type in facts()["schemas"]:
+        return _struct(go_type, seen)
     # What is left are named strings of packages that were not read, like types.UID.
     return Schema(Form.STRING, go_type=_display(go_type))
 

@@ -147,8 +147,10 @@ class _Reader:
         raise self.mismatch(schema, value, number=True)
 
     def number(self, schema: Schema, value: Any) -> float:
-        if type(value) is int or type(value) is float:
+        if type(value) is int:
             return value
+        if type(value) is float:
+            return int(value) if value.is_integer() else value
         raise self.mismatch(schema, value)
 
     def boolean(self, schema: Schema, value: Any) -> bool:
@@ -178,6 +180,14 @@ class _Reader:
         if type(value) is int and -(1 << 31) <= value < 1 << 31:
             return value
         raise DecodeError(f"json: cannot unmarshal {_json_kind(value, number=True)} into Go value of type int32")
+
+    def variant(self, schema: Schema, value: Any) -> Any:
+        assert schema.variant is not None
+        if type(value) is dict:
+            return self.struct(schema.variant, value)
+        if type(value) is list:
+            return [self.struct(schema.variant, item) if type(item) is dict else item for item in value]
+        return value
 
     def anything(self, _schema: Schema, value: Any) -> Any:
         check_depth(value, MAX_DEPTH - len(self._path))
@@ -213,6 +223,7 @@ _READERS: dict[Form, Callable[[_Reader, Schema, Any], Any]] = {
     Form.MICRO_TIME: _Reader.micro_time,
     Form.DURATION: _Reader.string,
     Form.INT_OR_STRING: _Reader.int_or_string,
+    Form.VARIANT: _Reader.variant,
     Form.ANY: _Reader.anything,
 }
 _ZEROS: dict[Form, Any] = {

@@ -31,6 +31,8 @@ class Form(Enum):
     DURATION = auto()
     """As Go prints it: `1h0m0s`."""
     INT_OR_STRING = auto()
+    VARIANT = auto()
+    """A struct, a list of them, or something else: what a JSON schema has for `items` and `additionalProperties`."""
     ANY = auto()
     """Whatever JSON it is, it is kept as it is."""
 
@@ -75,6 +77,8 @@ class Schema:
     """Of a struct."""
     element: "Schema | None" = None
     """Of a map or a list: what it holds. None: anything."""
+    variant: "Schema | None" = None
+    """Of a variant: the struct."""
     list_type: ListType = ListType.ATOMIC
     keys: tuple[str, ...] = ()
     """Of a list that is a map: the fields that tell its items apart."""
