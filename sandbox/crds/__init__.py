@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sandbox.crds.definition import check_definition, set_definition_defaults
+from sandbox.crds.definition import set_definition_defaults, validate_definition, validate_definition_change
 from sandbox.crds.names import establish, kinds_of
 from sandbox.crds.values import check_value
 from sandbox.errors import FieldError
@@ -10,12 +10,19 @@ from sandbox.jsonpath import find
 from sandbox.kinds import Kind
 from sandbox.schema.types import MISSING
 
-__all__ = ["check_custom", "check_definition", "establish", "kinds_of", "set_definition_defaults"]
+__all__ = [
+    "establish",
+    "kinds_of",
+    "set_definition_defaults",
+    "validate_custom",
+    "validate_definition",
+    "validate_definition_change",
+]
 
 JSON = dict[str, Any]
 
 
-def check_custom(kind: Kind, obj: JSON, old: JSON | None = None) -> list[FieldError]:
+def validate_custom(kind: Kind, obj: JSON, old: JSON | None = None) -> list[FieldError]:
     """Objections to an object of a custom kind, created or (with `old`) updated."""
     assert kind.custom is not None
     errors = check_value(kind.custom.schema.rules, obj, "", MISSING if old is None else old)

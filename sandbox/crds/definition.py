@@ -43,13 +43,14 @@ def set_definition_defaults(obj: JSON) -> None:
     spec["conversion"] = spec.get("conversion") or {"strategy": "None"}
 
 
-def check_definition(obj: JSON, old: JSON | None = None) -> list[FieldError]:
-    """Objections to a definition, created or (with `old`) updated."""
-    errors = list(_check_name(obj))
-    errors += _check_spec(obj["spec"])
-    if old is not None:
-        errors += _check_unchanged(obj["spec"], old["spec"])
-    return errors
+def validate_definition(obj: JSON) -> list[FieldError]:
+    """Objections to a definition in any state."""
+    return [*_check_name(obj), *_check_spec(obj["spec"])]
+
+
+def validate_definition_change(new: JSON, old: JSON) -> list[FieldError]:
+    """Objections to what became of a definition: what its objects are known by stays."""
+    return list(_check_unchanged(new["spec"], old["spec"]))
 
 
 def _check_name(obj: JSON) -> Iterator[FieldError]:

@@ -4,7 +4,13 @@ import copy
 
 import pytest
 
-from sandbox.crds import check_definition, establish, kinds_of, set_definition_defaults
+from sandbox.crds import (
+    establish,
+    kinds_of,
+    set_definition_defaults,
+    validate_definition,
+    validate_definition_change,
+)
 from sandbox.kinds import Kinds
 
 NOW = "2026-01-02T03:04:05Z"
@@ -146,18 +152,18 @@ REFUSED = {
 
 @pytest.mark.parametrize(("definition", "field", "words"), REFUSED.values(), ids=REFUSED)
 def test_a_definition_that_would_not_work_is_refused(definition, field, words):
-    objections = {error.field: error.body for error in check_definition(definition)}
+    objections = {error.field: error.body for error in validate_definition(definition)}
     assert words in objections[field]
 
 
 def test_a_good_definition_has_no_objections():
-    assert check_definition(define()) == []
+    assert validate_definition(define()) == []
 
 
 @pytest.mark.parametrize("path", ["spec__scope", "spec__names__kind"])
 def test_what_objects_are_known_by_can_not_be_changed(path):
-    changed = define(**{path: "Cluster"})
-    assert [error.body.rpartition(": ")[2] for error in check_definition(changed, define())] == ["field is immutable"]
+    objections = validate_definition_change(define(**{path: "Cluster"}), define())
+    assert [error.detail for error in objections] == ["field is immutable"]
 
 
 def established(definition, kinds=None):
