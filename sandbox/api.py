@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from model.meta import JSON
-from sandbox import managed, pods
+from sandbox import managed, pods, scale
 from sandbox.attributes import INTERNAL, Call
 from sandbox.bodies import Body, read_object
 from sandbox.conversion import from_stored
@@ -148,6 +148,16 @@ class Api:
     async def change(self, kind: Kind, key: Key, change: Callable[[JSON], JSON], subresource: str = "") -> JSON:
         """Store what `change` makes of the object: for the server's own parts. It must not modify what it is given."""
         return await self._pipeline.change(kind, key, change, INTERNAL, subresource)
+
+    async def scale(self, kind: Kind, key: Key, wanted: Callable[[JSON], JSON], call: Call = INTERNAL) -> JSON:
+        """Let `wanted` say which Scale the object is to have; the Scale that it then has."""
+
+        def scaled(old: JSON) -> JSON:
+            new = scale.write(kind, old, wanted(old))
+            now = self._pipeline.clock()
+            return managed.track(kind, old, new, manager=call.manager, now=now, subresource="scale")
+
+        return scale.read(kind, await self._pipeline.change(kind, key, scaled, call, "scale"))
 
     async def _apply_new(self, kind: Kind, key: Key, body: bytes, call: Call) -> JSON:
         patched = apply_patch(kind, body, None, self._patch_options(kind, APPLY_PATCH, call, ""))

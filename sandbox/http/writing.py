@@ -59,8 +59,7 @@ async def update(api: Api, request: web.Request, target: Target, query: Query, u
     body = await _body(request)
     key = (target.namespace, target.name)
     if target.subresource == "scale":
-        change = scale.change(target.kind, body.value)
-        return answers.plain(scale.read(target.kind, await api.change(target.kind, key, change)), 200, call)
+        return answers.plain(await api.scale(target.kind, key, lambda _: _scale(body), call), 200, call)
     obj = await api.update(target.kind, key, body, call, target.subresource)
     return answers.one(target.kind, obj, form, 200, call)
 
@@ -80,9 +79,11 @@ async def patch(api: Api, request: web.Request, target: Target, query: Query, us
     content = await read_body(request)
     key = (target.namespace, target.name)
     if target.subresource == "scale":
-        shown = scale.patched(target.kind, api.get(target.kind, *key), request.content_type, content)
-        changed = await api.change(target.kind, key, scale.change(target.kind, shown))
-        return answers.plain(scale.read(target.kind, changed), 200, call)
+
+        def patched(old: JSON) -> JSON:
+            return scale.patched(target.kind, old, request.content_type, content)
+
+        return answers.plain(await api.scale(target.kind, key, patched, call), 200, call)
     obj, created = await api.patch(target.kind, key, request.content_type, content, call, target.subresource)
     return answers.one(target.kind, obj, form, 201 if created else 200, call)
 
@@ -150,6 +151,12 @@ async def _delete_options(request: web.Request, query: Query, call: Call) -> tup
 
 async def _body(request: web.Request) -> Body:
     return parse(await read_body(request), request.content_type)
+
+
+def _scale(body: Body) -> JSON:
+    if not isinstance(body.value, dict):
+        raise bad_request("the body is not a Scale object")
+    return body.value
 
 
 def _generates(body: Body) -> bool:

@@ -2,9 +2,10 @@
 
 import pytest
 
+from sandbox import scale
 from sandbox.errors import ApiError
 from sandbox.kinds import Custom, Kind, ScalePaths
-from sandbox.scale import scale_of, with_scale
+from sandbox.patch import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH
 from sandbox.schema.structural import root_schema
 from tests.sandbox.records import kind_of
 
@@ -19,7 +20,7 @@ SETS = {
 
 
 def test_a_scale_shows_replicas_and_selector():
-    assert scale_of(DEPLOYMENT, SETS) == {
+    assert scale.read(DEPLOYMENT, SETS) == {
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
         "metadata": {"name": "d", "namespace": "n", "uid": "u", "resourceVersion": "5"},
@@ -29,15 +30,41 @@ def test_a_scale_shows_replicas_and_selector():
 
 
 def test_a_scale_sets_replicas_and_nothing_else():
-    scaled = with_scale(DEPLOYMENT, SETS, {"spec": {"replicas": 5}})
+    scaled = scale.write(DEPLOYMENT, SETS, {"spec": {"replicas": 5}})
     assert scaled["spec"] == {"replicas": 5, "selector": {"matchLabels": {"a": "b"}}}
     assert SETS["spec"]["replicas"] == 3
+
+
+PATCHES = [
+    (MERGE_PATCH, b'{"spec":{"replicas":7}}'),
+    (STRATEGIC_PATCH, b'{"spec":{"replicas":7}}'),
+    (JSON_PATCH, b'[{"op":"replace","path":"/spec/replicas","value":7}]'),
+]
+
+
+@pytest.mark.parametrize(("content_type", "body"), PATCHES)
+def test_a_scale_can_be_patched(content_type, body):
+    assert scale.patched(DEPLOYMENT, SETS, content_type, body)["spec"] == {"replicas": 7}
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "code"), [(APPLY_PATCH, b"{}", 415), (MERGE_PATCH, b"{", 400), (MERGE_PATCH, b"[]", 400)]
+)
+def test_a_patch_that_leaves_no_scale_is_refused(content_type, body, code):
+    with pytest.raises(ApiError) as raised:
+        scale.patched(DEPLOYMENT, SETS, content_type, body)
+    assert raised.value.code == code
+
+
+def test_a_scale_speaks_of_the_version_that_it_names():
+    scaled = scale.write(DEPLOYMENT, SETS, {"metadata": {"resourceVersion": "3"}, "spec": {"replicas": 1}})
+    assert scaled["metadata"]["resourceVersion"] == "3"
 
 
 @pytest.mark.parametrize(("replicas", "code"), [(-1, 422), ("5", 400), (True, 400)])
 def test_a_scale_that_makes_no_sense_is_refused(replicas, code):
     with pytest.raises(ApiError) as raised:
-        with_scale(DEPLOYMENT, SETS, {"spec": {"replicas": replicas}})
+        scale.write(DEPLOYMENT, SETS, {"spec": {"replicas": replicas}})
     assert raised.value.code == code
 
 
@@ -45,5 +72,5 @@ def test_a_custom_kind_says_where_its_replicas_are():
     paths = ScalePaths(".spec.size.count", ".status.count", ".status.selector")
     kind = Kind("d.io", "v1", "ws", "w", "W", namespaced=True, custom=Custom(root_schema({}), scale=paths))
     obj = {"metadata": {"name": "w"}, "spec": {"size": {"unit": "x"}}, "status": {"count": 1, "selector": "q=r"}}
-    assert scale_of(kind, obj)["status"] == {"replicas": 1, "selector": "q=r"}
-    assert with_scale(kind, obj, {"spec": {"replicas": 4}})["spec"] == {"size": {"unit": "x", "count": 4}}
+    assert scale.read(kind, obj)["status"] == {"replicas": 1, "selector": "q=r"}
+    assert scale.write(kind, obj, {"spec": {"replicas": 4}})["spec"] == {"size": {"unit": "x", "count": 4}}
