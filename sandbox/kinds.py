@@ -190,13 +190,7 @@ def _core() -> Iterable[Kind]:
     )
     yield _kind(version, "resourcequotas", "ResourceQuota", short="quota", subresources=(STATUS,))
     yield _kind(version, "secrets", "Secret")
-    yield _kind(
-        version,
-        "serviceaccounts",
-        "ServiceAccount",
-        short="sa",
-        subresources=(Subresource("token", ("create",), "TokenRequest", "authentication.k8s.io/v1"),),
-    )
+    yield _kind(version, "serviceaccounts", "ServiceAccount", short="sa")
     yield _kind(version, "services", "Service", short="svc", categories=_ALL, subresources=(STATUS,))
 
 
