@@ -1,7 +1,8 @@
 """OpenAPI v3, one document a group version, as far as kubectl reads it: schemas, and a PATCH operation for each kind.
 
-That the operation takes `fieldValidation` tells kubectl to leave validation to the server. There is no OpenAPI v2:
-kubectl reads that as protobuf only, and does not miss it. Source: "OpenAPI V3" in the API concepts.
+That the operation takes `fieldValidation` tells kubectl to leave validation to the server. For what is no kind of the
+server, a `List` above all, kubectl validates by OpenAPI v2 instead, which it reads as protobuf only: the document here
+is empty, so that it lets everything pass and the server judges each item. Source: "OpenAPI V3" in the API concepts.
 """
 
 import hashlib
@@ -20,6 +21,22 @@ JSON = dict[str, Any]
 
 _PREFIX = "#/components/schemas/"
 _PARAMETERS = {"dryRun": "string", "fieldManager": "string", "fieldValidation": "string", "force": "boolean"}
+
+
+LEGACY_TYPE = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+LEGACY: JSON = {"swagger": "2.0", "info": {"title": "Kubernetes", "version": "unversioned"}, "paths": {}}
+"""/openapi/v2: nothing but what every such document must have."""
+
+
+def legacy_protobuf() -> bytes:
+    """`LEGACY` as an `openapi.v2.Document`: fields 1 swagger, 2 info (1 title, 2 version), 8 paths."""
+    info = _field(1, LEGACY["info"]["title"].encode()) + _field(2, LEGACY["info"]["version"].encode())
+    return _field(1, LEGACY["swagger"].encode()) + _field(2, info) + _field(8, b"")
+
+
+def _field(number: int, value: bytes) -> bytes:
+    """A protobuf field of bytes; all here are shorter than 128."""
+    return bytes([number << 3 | 2, len(value)]) + value
 
 
 class Document(NamedTuple):

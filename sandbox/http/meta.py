@@ -12,7 +12,7 @@ from sandbox import discovery
 from sandbox.errors import method_not_allowed, no_such_resource
 from sandbox.http import answers
 from sandbox.kinds import Kinds
-from sandbox.openapi import OpenApi
+from sandbox.openapi import LEGACY, LEGACY_TYPE, OpenApi, legacy_protobuf
 
 _HEALTH: Final = ("/healthz", "/livez", "/readyz")
 _AGGREGATED: Final = "apidiscovery.k8s.io"
@@ -82,6 +82,8 @@ class Meta:
                 return answers.plain(VERSION)
             case ["metrics"]:
                 return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+            case ["openapi", "v2"]:
+                return _legacy_openapi(request)
             case ["openapi", *_]:
                 return self._openapi_answer(request, parts)
             case ["api" | "apis"]:
@@ -125,6 +127,12 @@ class Meta:
         answer = web.Response(body=body, content_type="application/json", headers=headers)
         answer.enable_compression()
         return answer
+
+
+def _legacy_openapi(request: web.Request) -> web.Response:
+    if "protobuf" in request.headers.get("Accept", ""):
+        return web.Response(body=legacy_protobuf(), headers={"Content-Type": LEGACY_TYPE, "Vary": "Accept"})
+    return answers.plain(LEGACY)
 
 
 def _found(document: JSON | None) -> web.Response:

@@ -3,7 +3,7 @@
 import orjson
 
 from sandbox.kinds import Custom, Kind, Kinds
-from sandbox.openapi import OpenApi
+from sandbox.openapi import OpenApi, legacy_protobuf
 from sandbox.schema.structural import root_schema
 
 SCHEMA = {"properties": {"spec": {"type": "object", "properties": {"size": {"type": "string"}}}}}
@@ -68,3 +68,7 @@ def test_a_custom_kind_is_described_and_changes_nothing_else():
 
 def test_what_is_not_served_has_no_document():
     assert OpenApi(Kinds()).document("apis/nothing.io/v1") is None
+
+
+def test_the_old_document_is_empty_and_short():
+    assert legacy_protobuf() == b"\x0a\x032.0\x12\x19\x0a\x0aKubernetes\x12\x0bunversioned\x42\x00"
