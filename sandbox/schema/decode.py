@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from model.quantity import QuantityError, canonical
@@ -167,8 +168,7 @@ class _Reader:
             raise DecodeError(_QUANTITY) from None
 
     def time(self, schema: Schema, value: Any) -> str:
-        moment = _parse_time(self.string(schema, value), _SECONDS)
-        return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+        return _canonical_time(self.string(schema, value))
 
     def micro_time(self, schema: Schema, value: Any) -> str:
         moment = _parse_time(self.string(schema, value), _MICROS)
@@ -272,6 +272,11 @@ def _json_kind(value: Any, *, number: bool) -> str:
         return f"number {value!r}" if number else "number"
     names: dict[type, str] = {str: "string", list: "array", dict: "object"}
     return names.get(type(value), "null")
+
+
+@lru_cache(maxsize=4096)
+def _canonical_time(text: str) -> str:
+    return _parse_time(text, _SECONDS).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _parse_time(text: str, layout: str) -> datetime:

@@ -12,6 +12,9 @@ from typing import Any
 class Form(Enum):
     """How a value is written in JSON."""
 
+    # Readers are looked up by form for every value of every write, and the hash of an Enum is slow.
+    __hash__ = object.__hash__
+
     STRUCT = auto()
     """An object of named fields."""
     MAP = auto()
