@@ -133,8 +133,8 @@ def _absent(go_type: str, omit: str, form: Form) -> Absent:
         return Absent.KEEP if omit else Absent.FILL
     if omit == "omitzero":
         return Absent.OMIT
-    is_struct = form in {Form.STRUCT, Form.QUANTITY, Form.TIME, Form.MICRO_TIME, Form.DURATION, Form.INT_OR_STRING}
-    # encoding/json never omits a struct for being empty.
+    # encoding/json never omits a struct for being empty. An int-or-string always has a default besides its zero.
+    is_struct = form in {Form.STRUCT, Form.QUANTITY, Form.TIME, Form.MICRO_TIME, Form.DURATION}
     return Absent.FILL if is_struct or not omit else Absent.OMIT
 
 
