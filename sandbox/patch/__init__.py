@@ -89,11 +89,23 @@ def apply_patch(kind: "Kind", body: bytes, current: JSON | None, options: PatchO
         objections = unknown_members(patch) + objections
     if objections and options.validation == "Strict":
         raise _refused(shown, f"strict decoding error: {', '.join(objections)}")
+    _check_identity(kind, decoded.value, current)
     options.defaults(decoded.value)
     value = managed.track(
         kind, current, decoded.value, manager=options.manager, now=options.now, subresource=options.subresource
     )
     return Patched(value, objections if options.validation == "Warn" else [])
+
+
+def _check_identity(kind: "Kind", obj: JSON, current: JSON) -> None:
+    """A patch may not turn an object into another one."""
+    if (obj.get("apiVersion"), obj.get("kind")) != (kind.api_version, kind.kind):
+        raise bad_request("the apiVersion and kind of the object can not be changed by a patch")
+    name, before = obj["metadata"].get("name", ""), current["metadata"].get("name", "")
+    if name != before:
+        raise bad_request(f"the name of the object ({name}) does not match the name on the URL ({before})")
+    if obj["metadata"].get("namespace", "") != current["metadata"].get("namespace", ""):
+        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
 
 
 def _check_depth(patch: Any) -> None:
@@ -122,8 +134,8 @@ def _apply(kind: "Kind", body: bytes, current: JSON | None, options: PatchOption
     applied, repeated = read_apply_body(body)
     _check_depth(applied)
     if (applied.get("apiVersion"), applied.get("kind")) != (kind.api_version, kind.kind):
-        given = f"{applied.get('apiVersion', '')}, Kind={applied.get('kind', '')}"
-        raise bad_request(f"invalid object type: {given}")
+        group, _, version = str(applied.get("apiVersion", "")).rpartition("/")
+        raise bad_request(f"invalid object type: {group}/{version}, Kind={applied.get('kind', '')}")
     _check_declared(kind, applied)
     if (applied.get("metadata") or {}).get("managedFields") is not None:
         raise bad_request("metadata.managedFields must be nil")
@@ -163,7 +175,9 @@ class _Unnamed:
 
 def _refused(shown: Any, why: str) -> ApiError:
     text = shown if isinstance(shown, str) else orjson.dumps(shown).decode()
-    return invalid(_Unnamed(), "", [FieldError.invalid("patch", text, why)])
+    error = invalid(_Unnamed(), "", [FieldError.invalid("patch", text, why)])
+    error.details.pop("kind")
+    return error
 
 
 def _go_printed(value: Any) -> str:
