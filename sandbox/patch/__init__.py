@@ -89,7 +89,9 @@ def apply_patch(kind: "Kind", body: bytes, current: JSON | None, options: PatchO
         objections = unknown_members(patch) + objections
     if objections and options.validation == "Strict":
         raise _refused(shown, f"strict decoding error: {', '.join(objections)}")
-    _check_identity(kind, decoded.value, current)
+    if (decoded.value.get("apiVersion"), decoded.value.get("kind")) != (kind.api_version, kind.kind):
+        raise _refused(shown, f"the object is and stays a {kind.api_version} {kind.kind}")
+    _check_names(decoded.value, current)
     options.defaults(decoded.value)
     value = managed.track(
         kind, current, decoded.value, manager=options.manager, now=options.now, subresource=options.subresource
@@ -97,10 +99,8 @@ def apply_patch(kind: "Kind", body: bytes, current: JSON | None, options: PatchO
     return Patched(value, objections if options.validation == "Warn" else [])
 
 
-def _check_identity(kind: "Kind", obj: JSON, current: JSON) -> None:
+def _check_names(obj: JSON, current: JSON) -> None:
     """A patch may not turn an object into another one."""
-    if (obj.get("apiVersion"), obj.get("kind")) != (kind.api_version, kind.kind):
-        raise bad_request("the apiVersion and kind of the object can not be changed by a patch")
     name, before = obj["metadata"].get("name", ""), current["metadata"].get("name", "")
     if name != before:
         raise bad_request(f"the name of the object ({name}) does not match the name on the URL ({before})")

@@ -62,7 +62,7 @@ REFUSED = {
     "the whole object replaced by a number": (JSON_PATCH, [{"op": "add", "path": "", "value": 1}], 422, "v1.Persist"),
     "another name": (MERGE_PATCH, {"metadata": {"name": "x"}}, 400, "does not match the name on the URL (c)"),
     "another namespace": (MERGE_PATCH, {"metadata": {"namespace": "x"}}, 400, "namespace sent on the request"),
-    "another kind": (MERGE_PATCH, {"kind": "Pod"}, 400, "can not be changed by a patch"),
+    "another kind": (MERGE_PATCH, {"kind": "Pod"}, 422, "stays a v1 PersistentVolumeClaim"),
     "no metadata": (MERGE_PATCH, {"metadata": None}, 400, "does not match the name on the URL (c)"),
     "a wrong type": (MERGE_PATCH, {"metadata": {"labels": "x"}}, 422, "cannot unmarshal string"),
     "an unknown field": (MERGE_PATCH, {"spec": {"foo": 1}}, 422, 'strict decoding error: unknown field "spec.foo"'),
