@@ -238,9 +238,7 @@ def _access() -> Iterable[Kind]:
     create = ("create",)
     version = "authentication.k8s.io/v1"
     yield _kind(version, "selfsubjectreviews", "SelfSubjectReview", namespaced=False, verbs=create)
-    yield _kind(version, "tokenreviews", "TokenReview", namespaced=False, verbs=create)
     version = "authorization.k8s.io/v1"
-    yield _kind(version, "localsubjectaccessreviews", "LocalSubjectAccessReview", verbs=create)
     yield _kind(version, "selfsubjectaccessreviews", "SelfSubjectAccessReview", namespaced=False, verbs=create)
     yield _kind(version, "selfsubjectrulesreviews", "SelfSubjectRulesReview", namespaced=False, verbs=create)
     yield _kind(version, "subjectaccessreviews", "SubjectAccessReview", namespaced=False, verbs=create)
