@@ -201,6 +201,12 @@ def test_a_definition_whose_name_is_taken_is_not_served():
     assert kinds_of(rival | {"status": status}) == []
 
 
+def test_a_definition_can_not_take_the_place_of_a_built_in_kind():
+    names = {"plural": "storageclasses", "kind": "Class"}
+    rival = define(metadata__name="storageclasses.storage.k8s.io", spec__group="storage.k8s.io", spec__names=names)
+    assert kinds_of(established(rival)) == []
+
+
 def test_the_most_stable_version_is_preferred():
     definition = define()
     (version,) = definition["spec"]["versions"]
