@@ -113,6 +113,7 @@ def _serving(kubeconfig: Path, pki: Pki, port: int) -> list[str]:
     certificate, key = pki.pair("server")
     return [
         f"--authentication-kubeconfig={kubeconfig}",
+        "--authentication-skip-lookup=true",
         f"--authorization-kubeconfig={kubeconfig}",
         f"--bind-address={LOOPBACK}",
         f"--secure-port={port}",

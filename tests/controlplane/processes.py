@@ -16,7 +16,7 @@ from tests.controlplane.guard import Guard
 from tests.waiting import eventually
 
 _READY_WITHIN_SECONDS: Final = 90.0
-_STOPS_WITHIN_SECONDS: Final = 30.0
+_STOPS_WITHIN_SECONDS: Final = 15.0
 _SHOWN_LOG_BYTES: Final = 4_000
 
 Ready = Callable[[], Awaitable[bool]]
