@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 help:  ## Show this help
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.runtime: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Lading needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ...")'
@@ -27,6 +27,9 @@ demo: $(VENV)/.runtime  ## An API server, a scheduler and all of Lading, and a s
 test: $(VENV)/.dev  ## All tests (TESTS=path -k ... for some)
 	$(BIN)/python -m pytest $(TESTS)
 
+controlplane: $(VENV)/.dev  ## Find or build the servers and the kubectl that the tests run (they do it themselves)
+	$(BIN)/python -m tests.controlplane build
+
 check: $(VENV)/.dev  ## What CI checks besides the tests: format, lint, types, layers, pins
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -47,4 +50,4 @@ pins: $(VENV)/.dev  ## Renew the pinned requirements from pyproject.toml
 clean:  ## Remove what the targets above made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 
-.PHONY: help setup demo test check bench pins clean
+.PHONY: help setup demo test controlplane check bench pins clean

@@ -13,7 +13,7 @@ import typer
 import yaml
 
 from tests.controlplane import flags
-from tests.controlplane.binaries import NAMES, Binaries, MissingBinaryError
+from tests.controlplane.binaries import NAMES, Binaries, MissingBinaryError, SkewError
 from tests.controlplane.build import BuildError
 from tests.controlplane.plane import ControlPlane, control_plane
 from tests.controlplane.processes import Server, ServerError
@@ -138,7 +138,7 @@ def main() -> None:
     """Exits with 1 when something is missing or fails, with 2 for wrong arguments."""
     try:
         app()
-    except (MissingBinaryError, BuildError, ServerError, OSError) as error:
+    except (MissingBinaryError, SkewError, BuildError, ServerError, OSError) as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(1)
 

@@ -26,6 +26,10 @@ class MissingBinaryError(Exception):
     """A binary is not here and can not be built; one line says what was tried."""
 
 
+class SkewError(Exception):
+    """Two binaries, found in different places, are of releases that do not go together."""
+
+
 @dataclass(frozen=True)
 class Binary:
     """A binary that runs, its version, and where it was found: `$KUBEBUILDER_ASSETS`, `PATH` or `built`."""
@@ -87,6 +91,19 @@ def find(name: str, environ: Mapping[str, str], say: Say) -> Binary:
     if not version:
         raise BuildError(f"{path} was built but does not run; remove its folder to build it again")
     return Binary(name, path, version, "built")
+
+
+def check_skew(server: Binary, apiserver: Binary) -> None:
+    """A server may be as new as the API server, not newer: https://kubernetes.io/releases/version-skew-policy/.
+
+    Raises:
+        SkewError: it is of a newer minor release.
+    """
+    if server.version[:2] > apiserver.version[:2]:
+        raise SkewError(
+            f"{server} is newer than {apiserver}: put the {server.name} of that release beside it, or unset "
+            "KUBEBUILDER_ASSETS"
+        )
 
 
 def _candidates(name: str, environ: Mapping[str, str]) -> Iterator[tuple[Path, str]]:

@@ -16,7 +16,7 @@ import aiohttp
 
 from certs.issue import User
 from tests.controlplane import credentials, flags
-from tests.controlplane.binaries import Binaries
+from tests.controlplane.binaries import Binaries, check_skew
 from tests.controlplane.credentials import Pki
 from tests.controlplane.guard import Guard, guarding
 from tests.controlplane.ports import LOOPBACK, reserved
@@ -107,6 +107,7 @@ class ControlPlane:
     @asynccontextmanager
     async def _running(self, name: str, wanted: list[str], probe: str) -> AsyncIterator[Server]:
         binary = await asyncio.to_thread(self.binaries.get, name)
+        check_skew(binary, self.servers[1].binary)
         log = self.folder / f"{name}.log"
         async with (
             self.client() as client,
@@ -134,6 +135,7 @@ async def control_plane(
 
     Raises:
         MissingBinaryError: a binary is not here and can not be built.
+        BuildError: Go failed to build it.
         ServerError: a server ended, or was not ready in time.
     """
     folder = await asyncio.to_thread(folder.resolve)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.controlplane.binaries import NAMES, Binaries, MissingBinaryError, find
+from tests.controlplane.binaries import NAMES, Binaries, Binary, MissingBinaryError, SkewError, check_skew, find
 from tests.controlplane.build import PROGRAMS
 
 ROOT = Path(__file__).parents[2]
@@ -87,6 +87,19 @@ def test_a_binary_is_looked_for_once(install, environ):
     with pytest.raises(MissingBinaryError):
         binaries.get("kubectl")
     assert Binaries(print, environ).get("kubectl") is not None
+
+
+@pytest.mark.parametrize("version", [(1, 36, 9), (1, 35, 0)])
+def test_a_server_may_be_as_old_as_the_api_server_or_older(version):
+    check_skew(
+        Binary("kube-scheduler", Path("s"), version, "PATH"), Binary("kube-apiserver", Path("a"), (1, 36, 2), "")
+    )
+
+
+def test_a_server_that_is_newer_than_the_api_server_is_refused():
+    apiserver = Binary("kube-apiserver", Path("a"), (1, 36, 2), "$KUBEBUILDER_ASSETS")
+    with pytest.raises(SkewError, match=r"kube-scheduler 1\.37\.2 .* is newer than kube-apiserver 1\.36\.2"):
+        check_skew(Binary("kube-scheduler", Path("s"), (1, 37, 2), "built"), apiserver)
 
 
 def test_every_binary_is_built_by_one_program():
