@@ -40,6 +40,7 @@ class Cache(Generic[ObjectT]):
         streaming: bool = True,
         timing: Timing | None = None,
         clock: Callable[[], float] = time.monotonic,
+        random: Random | None = None,
     ) -> None:
         """`streaming` asks for lists as streams where the server can; `assume_seconds` limits belief in own writes."""
         self.resource = resource
@@ -59,7 +60,7 @@ class Cache(Generic[ObjectT]):
             fields=fields,
             streaming=streaming,
             timing=timing or Timing(),
-            random=Random(),  # noqa: S311 - it spreads reconnects, it guards nothing
+            random=random or Random(),  # noqa: S311 - it spreads reconnects, it guards nothing
         )
         self._metrics = client.metrics.caches
         self._metrics.objects.labels(resource.plural).set_function(lambda: len(self._store.all_shown()))

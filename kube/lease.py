@@ -22,6 +22,7 @@ from kube.election import Sight, Terms
 from kube.errors import AlreadyExists, Conflict, KubeError, LeaseLost, NotFound
 from kube.watchdog import Watchdog, watchdog
 from model.csi import Lease
+from model.meta import JSON
 from model.resources import LEASES
 
 log = structlog.get_logger()
@@ -54,20 +55,25 @@ async def lead(
     renew: float = 10.0,
     retry: float = 2.0,
     clock: Clock = Clock(),
+    random: Random | None = None,
     on_overrun: Callable[[], None] = end_process,
 ) -> None:
     """Wait for the lease, do the work while holding it, release it. Returns when the work returns.
 
     `identity` must be this process's alone, as with the host's name and something random. `duration`, `renew` and
     `retry` are seconds: how long others wait after the last renewal, after how long without one the work is cancelled,
-    how often we try. `on_overrun` is called from another thread if the work has not ended when others are about to take
-    over; it must end the process.
+    how often we try; `random` spreads the attempts. `on_overrun` is called from another thread if the work has not
+    ended when others are about to take over; it must end the process.
+
+    Nothing helps against somebody who deletes a Lease that is held: a candidate that never saw it takes it at once.
 
     Raises:
         LeaseLost: it could not be renewed, or another holds it; the work was cancelled and has ended.
         Exception: what the work raises.
     """
-    candidate = _Candidate(client, namespace, name, identity, terms=Terms(duration, renew, retry), clock=clock)
+    candidate = _Candidate(
+        client, namespace, name, identity, terms=Terms(duration, renew, retry), clock=clock, random=random
+    )
     await candidate.acquire()
     try:
         await candidate.hold(work, on_overrun)
@@ -76,14 +82,24 @@ async def lead(
 
 
 class _Candidate:
-    def __init__(self, client: Client, namespace: str, name: str, identity: str, *, terms: Terms, clock: Clock) -> None:
+    def __init__(
+        self,
+        client: Client,
+        namespace: str,
+        name: str,
+        identity: str,
+        *,
+        terms: Terms,
+        clock: Clock,
+        random: Random | None,
+    ) -> None:
         self._client = client
         self._namespace = namespace
         self._name = name
         self._identity = identity
         self._terms = terms
         self._clock = clock
-        self._random = Random()  # noqa: S311 - it spreads attempts, it guards nothing
+        self._random = random or Random()  # noqa: S311 - it spreads attempts, it guards nothing
         self._sight = Sight()
         self._sure = False
         """Whether `_sight` is what the server has, as far as we know; if so a renewal needs no look first."""
@@ -102,7 +118,7 @@ class _Candidate:
                         break
             except (KubeError, TimeoutError) as error:
                 self._log.warning("lease not reached", error=str(error) or "no answer in time")
-            await self._pause(1.0, 2.2)
+            await asyncio.sleep(self._drawn(1.0, 2.2))
         self._log.info("lease acquired")
 
     async def hold(self, work: Callable[[], Awaitable[None]], on_overrun: Callable[[], None]) -> None:
@@ -147,7 +163,8 @@ class _Candidate:
 
     async def _keep(self, dog: Watchdog) -> None:
         while True:
-            await self._pause(0.8, 1.2)
+            # Counted from the last renewal's start: a slow server gets the next at once.
+            await asyncio.sleep(max(0.0, self._left(self._drawn(0.8, 1.2))))
             await self._renew()
             dog.put_off(self._left(self._terms.last_resort))
 
@@ -156,8 +173,7 @@ class _Candidate:
         fault = ""
         while (left := self._left(self._terms.renew)) > 0:
             try:
-                # Half the time for one attempt: a request that hangs must leave time for another.
-                async with asyncio.timeout(min(left, self._terms.renew / 2)):
+                async with asyncio.timeout(left):
                     if await self._attempt():
                         self._renewals["success"].inc()
                         return
@@ -188,26 +204,33 @@ class _Candidate:
 
     async def _look(self) -> Lease | None:
         try:
-            return await self._client.get(LEASES, self._name, self._namespace)
+            async with self._patience():
+                return await self._client.get(LEASES, self._name, self._namespace)
         except NotFound:
             return None
 
     def _see(self, lease: Lease | None) -> None:
         self._sight = self._sight.after(lease, self._clock.monotonic(), self._identity, self._terms)
 
-    async def _write(self, spec: dict[str, object]) -> Lease:
-        if self._sight.lease is not None:
-            return await self._patch(self._sight.lease, spec)
-        body = {"metadata": {"name": self._name, "namespace": self._namespace}, "spec": spec}
-        return await self._client.create(LEASES, body, self._namespace)
+    async def _write(self, spec: JSON) -> Lease:
+        async with self._patience():
+            if self._sight.lease is not None:
+                return await self._patch(self._sight.lease, spec)
+            body = {"metadata": {"name": self._name, "namespace": self._namespace}, "spec": spec}
+            return await self._client.create(LEASES, body, self._namespace)
 
-    async def _patch(self, lease: Lease, spec: dict[str, object]) -> Lease:
+    async def _patch(self, lease: Lease, spec: JSON) -> Lease:
         body = {"metadata": election.unchanged(lease), "spec": spec}
         return await self._client.patch(LEASES, self._name, body, self._namespace)
+
+    def _patience(self) -> asyncio.Timeout:
+        """For one request: one that hangs must leave time for another."""
+        return asyncio.timeout(self._terms.renew / 2)
 
     def _left(self, seconds: float) -> float:
         """How much is left of so many seconds since the last renewal."""
         return self._renewed + seconds - self._clock.monotonic()
 
-    async def _pause(self, least: float, most: float) -> None:
-        await asyncio.sleep(self._terms.retry * self._random.uniform(least, most))
+    def _drawn(self, least: float, most: float) -> float:
+        """The seconds between attempts, different each time so that candidates do not move in step."""
+        return self._terms.retry * self._random.uniform(least, most)

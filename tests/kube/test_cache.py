@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from random import Random
 
 import pytest
 
@@ -32,7 +33,7 @@ def _short(obj):
 
 @asynccontextmanager
 async def following(history, **options):
-    cache = Cache(history, NODES, clock=asyncio.get_running_loop().time, **options)
+    cache = Cache(history, NODES, clock=asyncio.get_running_loop().time, random=Random(1), **options)
     log = Log()
     cache.subscribe(log)
     async with asyncio.TaskGroup() as group:
@@ -68,7 +69,7 @@ def test_it_lists_and_follows_whether_or_not_the_server_streams_lists(streaming)
 def test_a_server_that_does_not_stream_lists_is_asked_only_once():
     async def main():
         history = with_nodes("n1", streaming="refuses")
-        async with following(history) as (cache, _):
+        async with following(history) as (_cache, _):
             await asyncio.sleep(1)
             history.expire()
             await asyncio.sleep(60)
@@ -91,7 +92,7 @@ def test_without_streaming_it_lists_in_pages():
 def test_a_clean_end_goes_on_from_the_last_version_without_a_list():
     async def main():
         history = with_nodes("n1")
-        async with following(history) as (cache, told):
+        async with following(history) as (_cache, told):
             await asyncio.sleep(10)
             history.put("n1")
             await asyncio.sleep(1)
@@ -106,7 +107,7 @@ def test_a_clean_end_goes_on_from_the_last_version_without_a_list():
 def test_a_cut_goes_on_from_the_last_version_and_misses_nothing():
     async def main():
         history = with_nodes("n1")
-        async with following(history) as (cache, told):
+        async with following(history) as (_cache, told):
             await asyncio.sleep(10)
             history.cut()
             history.put("n2")
@@ -121,7 +122,7 @@ def test_a_cut_goes_on_from_the_last_version_and_misses_nothing():
 def test_a_deletion_shown_at_an_older_version_does_not_set_the_watch_back():
     async def main():
         history = with_nodes("n1", "n2", deletes_count=False)
-        async with following(history) as (cache, told):
+        async with following(history) as (_cache, told):
             await asyncio.sleep(1)
             history.put("n2")
             history.delete("n1")
@@ -137,7 +138,7 @@ def test_a_deletion_shown_at_an_older_version_does_not_set_the_watch_back():
 def test_bookmarks_keep_a_quiet_watch_within_the_history():
     async def main():
         history = with_nodes("n1")
-        async with following(history) as (cache, told):
+        async with following(history) as (_cache, told):
             await asyncio.sleep(1)
             history.others(writes=100)
             await asyncio.sleep(70)
@@ -154,7 +155,7 @@ def test_bookmarks_keep_a_quiet_watch_within_the_history():
 def test_gone_lists_again_and_tells_the_difference_only(how):
     async def main():
         history = with_nodes("same", "changed", "deleted", "recreated")
-        async with following(history) as (cache, told):
+        async with following(history) as (_cache, told):
             await asyncio.sleep(10)
             told.clear()
             history.cut()
