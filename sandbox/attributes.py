@@ -61,6 +61,12 @@ class Attributes:
     subresource: str = ""
     options: JSON = field(default_factory=dict)
 
+    @property
+    def own_body(self) -> tuple[str, str] | None:
+        """apiVersion and kind of the object, where the subresource has one of its own: Binding, Eviction, Scale."""
+        found = self.kind.subresource(self.subresource)
+        return (found.api_version, found.kind) if found and found.kind else None
+
     def with_object(self, obj: JSON) -> "Attributes":
         """The same request for what the object has become."""
         return replace(self, obj=obj)

@@ -279,6 +279,7 @@ BUILT_IN: tuple[Kind, ...] = (
     *_access(),
     *_extensions(),
 )
+NAMESPACE: Kind = next(kind for kind in BUILT_IN if kind.plural == "namespaces")
 
 
 @dataclass

@@ -89,12 +89,14 @@ async def serve(settings: SandboxSettings) -> AsyncIterator[Sandbox]:
             await _ensure_namespaces(api)
             stopping = asyncio.Event()
             server = ApiServer(api, Identities({credentials.token: ADMIN}), settings.registry, stopping)
-            async with serve_site(server.application(), settings.listen, context, drain_seconds=2.0) as url:
-                async with _background(api, run_pods=settings.run_pods):
-                    try:
-                        yield Sandbox(url, credentials, api)
-                    finally:
-                        stopping.set()
+            async with (
+                serve_site(server.application(), settings.listen, context, drain_seconds=2.0) as url,
+                _background(api, run_pods=settings.run_pods),
+            ):
+                try:
+                    yield Sandbox(url, credentials, api)
+                finally:
+                    stopping.set()
 
 
 async def run(settings: SandboxSettings, kubeconfig: Path, stop: asyncio.Event, ready: Callable[[str], None]) -> None:

@@ -1,0 +1,88 @@
+"""The rules of metadata, the same for every kind."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from model.meta import JSON
+from sandbox.errors import FieldError
+from sandbox.kinds import Kind
+from sandbox.rules import names
+
+IMMUTABLE: Final = "field is immutable"
+_LABEL_NAMED: Final = frozenset({"namespaces", "services"})
+_PATH_NAMED: Final = frozenset(
+    {
+        "clusterrolebindings.rbac.authorization.k8s.io",
+        "clusterroles.rbac.authorization.k8s.io",
+        "rolebindings.rbac.authorization.k8s.io",
+        "roles.rbac.authorization.k8s.io",
+    }
+)
+_STANDARD_FINALIZERS: Final = frozenset({"orphan", "foregroundDeletion", "kubernetes"})
+
+
+def on_create(kind: Kind, metadata: JSON) -> list[FieldError]:
+    """Objections to the metadata of a new object."""
+    errors = []
+    if not metadata.get("name"):
+        errors.append(FieldError.required("metadata.name", "name or generateName is required"))
+    else:
+        errors += [
+            FieldError.invalid("metadata.name", metadata["name"], why) for why in _name_rule(kind)(metadata["name"])
+        ]
+    if metadata.get("namespace"):
+        namespace = metadata["namespace"]
+        errors += [FieldError.invalid("metadata.namespace", namespace, why) for why in names.dns_label(namespace)]
+    return errors + list(_common(metadata))
+
+
+def on_update(metadata: JSON, old: JSON) -> list[FieldError]:
+    """Objections to changed metadata."""
+    errors = list(_common(metadata))
+    for field in ("name", "namespace", "uid", "creationTimestamp"):
+        if metadata.get(field) != old.get(field):
+            errors.append(FieldError.invalid(f"metadata.{field}", metadata.get(field), IMMUTABLE))
+    if "deletionTimestamp" in old:
+        added = sorted(set(metadata.get("finalizers") or ()) - set(old.get("finalizers") or ()))
+        if added:
+            shown = ", ".join(f'"{each}"' for each in added)
+            detail = f"no new finalizers can be added if the object is being deleted, found new finalizers []string{{{shown}}}"
+            errors.append(FieldError.forbidden("metadata.finalizers", detail))
+    return errors
+
+
+def _name_rule(kind: Kind) -> Callable[[str], Sequence[str]]:
+    if kind.stored_resource in _LABEL_NAMED:
+        return names.dns_label
+    return names.path_segment if kind.stored_resource in _PATH_NAMED else names.dns_subdomain
+
+
+def _common(metadata: JSON) -> Iterable[FieldError]:
+    yield from names.labels("metadata.labels", metadata.get("labels") or {})
+    yield from names.annotations("metadata.annotations", metadata.get("annotations") or {})
+    for finalizer in metadata.get("finalizers") or ():
+        yield from (
+            FieldError.invalid("metadata.finalizers", finalizer, why) for why in names.qualified_name(finalizer)
+        )
+        if "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
+            yield FieldError.invalid(
+                "metadata.finalizers", finalizer, "name is neither a standard finalizer name nor is it fully qualified"
+            )
+    yield from _owners(metadata.get("ownerReferences") or ())
+
+
+def _owners(references: Sequence[JSON]) -> Iterable[FieldError]:
+    controllers = [each for each in references if each.get("controller")]
+    for index, reference in enumerate(references):
+        path = f"metadata.ownerReferences[{index}]"
+        if not reference.get("apiVersion"):
+            yield FieldError.invalid(f"{path}.apiVersion", "", "version must not be empty")
+        for field in ("kind", "name", "uid"):
+            if not reference.get(field):
+                yield FieldError.invalid(f"{path}.{field}", "", "must not be empty")
+    if len(controllers) > 1:
+        first, second = (f"{each.get('kind')}/{each.get('name')}" for each in controllers[:2])
+        detail = (
+            f'Only one reference can have Controller set to true. Found "true" in references for {second} and {first}'
+        )
+        yield FieldError.invalid("metadata.ownerReferences", references, detail)
