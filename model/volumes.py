@@ -210,6 +210,8 @@ class ClaimStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     access_modes: tuple[str, ...] | None = None
     capacity: dict[str, str] | None = None
     current_volume_attributes_class_name: str | None = None
+    allocated_resources: dict[str, str] | None = None
+    allocated_resource_statuses: dict[str, str] | None = None
 
 
 class PersistentVolumeClaim(Object, frozen=True, gc=False):
@@ -237,6 +239,11 @@ class PersistentVolumeClaim(Object, frozen=True, gc=False):
     def requested_nanos(self) -> int:
         """Storage requested in billionths of a byte; 0 without a request."""
         return quantity.nanos((self.spec.resources.requests or {}).get("storage", "0"))
+
+    @property
+    def capacity_nanos(self) -> int:
+        """Storage that it has, in billionths of a byte; 0 while it has none."""
+        return quantity.nanos((self.status.capacity or {}).get("storage", "0"))
 
     @property
     def fully_bound(self) -> bool:

@@ -57,6 +57,11 @@ class Pod(Object, frozen=True, gc=False):
         return self.status.phase in ("Succeeded", "Failed")
 
     @property
+    def shut_down(self) -> bool:
+        """Whether kubelet is done with it, or it was deleted by force: it only waits for finalizers."""
+        return self.deleting and self.metadata.deletion_grace_period_seconds == 0
+
+    @property
     def volumes(self) -> tuple[PodVolume, ...]:
         """spec.volumes, empty when absent."""
         return self.spec.volumes or ()
