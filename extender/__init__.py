@@ -1,1 +1,1 @@
-"""The scheduler extender: filter, prioritize, bind over HTTP."""
+"""The scheduler extender: filter, prioritize, preempt, bind and explain over HTTP."""

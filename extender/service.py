@@ -21,13 +21,14 @@ from extender.changes import Changes
 from extender.filters import evaluate
 from extender.heal import Healer
 from extender.metrics import Metrics
+from extender.preempt import preempt
 from extender.reservations import Reservations
 from extender.scores import prioritize
 from extender.snapshot import DEFAULT_RULES, Rules, Snapshot
 from extender.stores import INDEXES, Stores
 from extender.verdict import EvaluationError, Verdicts
 from extender.why import why
-from extender.wire import Candidates, ExtenderArgs, ExtenderBindingArgs, WireError
+from extender.wire import Candidates, ExtenderArgs, ExtenderBindingArgs, ExtenderPreemptionArgs, WireError
 from extender.writes import ApiWriter, Writer
 from kube.caches import Caches
 from kube.client import Client
@@ -109,6 +110,7 @@ class Extender:
         return [
             web.post("/filter", self._on_filter),
             web.post("/prioritize", self._on_prioritize),
+            web.post("/preempt", self._on_preempt),
             web.post("/bind", self._on_bind),
         ]
 
@@ -160,6 +162,22 @@ class Extender:
                 scores = prioritize(args.pod, self._judge(args.pod, asked), self._snapshot)
             self._metrics.result("prioritize", "success")
             return json_response(wire.priorities({name: scores.get(name, 0) for name in asked.names}))
+
+    async def _on_preempt(self, request: web.Request) -> web.Response:
+        with self._metrics.call("preempt"):
+            args = await self._read(request, ExtenderPreemptionArgs, "preempt")
+            try:
+                chosen = preempt(args.pod, wire.preemption_candidates(args), self._snapshot)
+            except WireError as error:
+                self._metrics.result("preempt", "invalid")
+                raise web.HTTPBadRequest(text=str(error)) from error
+            except EvaluationError as error:
+                # The protocol has no word for it: an error of the call ends this attempt, and the next asks again.
+                self._metrics.result("preempt", "error")
+                raise web.HTTPUnprocessableEntity(text=str(error)) from error
+            self._metrics.result("preempt", "success")
+            log.info("preemption judged", namespace=args.pod.namespace, pod=args.pod.name, nodes=len(chosen))
+            return json_response(wire.preemption_result(chosen))
 
     async def _on_bind(self, request: web.Request) -> web.Response:
         with self._metrics.call("bind"):

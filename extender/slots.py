@@ -114,6 +114,15 @@ class SlotIndex:
         """What is held on a node."""
         return self._slots.get(node, _EMPTY)
 
+    def attached(self, node: str) -> dict[str, str]:
+        """The slots of the attachments to a node: key to driver. The volumes of its pods are among them or not."""
+        slots = (
+            limits.attachment_slot(attachment, self._stores.volumes.get(attachment.spec.source.persistent_volume_name))
+            for attachment in self._stores.attachments.by("node", node)
+            if attachment.spec.source.persistent_volume_name
+        )
+        return dict(slot for slot in slots if slot)
+
     def lacking(self, driver: str, wanted: int) -> Mask:
         """The nodes with a limit for the driver and fewer free slots than that."""
         room = self._room.get(driver, {})
@@ -255,7 +264,7 @@ class SlotIndex:
             present = self._present(csi_node.name)
         except SlotError as error:
             return NodeSlots(limit, error=str(error), sets=frozenset({*sets, "limited", "broken"}))
-        taken = limits.used(present, self._attached(csi_node.name))
+        taken = limits.used(present, self.attached(csi_node.name))
         return NodeSlots(limit, taken, present, sets=frozenset({*sets, "limited"}))
 
     def _present(self, node: str) -> dict[str, str]:
@@ -263,14 +272,6 @@ class SlotIndex:
         for pod in self._stores.pods.by("placed", node):
             present.update(pod_slots(pod, self._stores, migrated=True))
         return present
-
-    def _attached(self, node: str) -> dict[str, str]:
-        slots = (
-            limits.attachment_slot(attachment, self._stores.volumes.get(attachment.spec.source.persistent_volume_name))
-            for attachment in self._stores.attachments.by("node", node)
-            if attachment.spec.source.persistent_volume_name
-        )
-        return dict(slot for slot in slots if slot)
 
 
 def _counted(claim: PersistentVolumeClaim) -> tuple[object, ...]:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from extender.preempt import Candidate
 from model.workloads import Pod
 
 
@@ -39,6 +40,34 @@ class ExtenderBindingArgs(msgspec.Struct, frozen=True, gc=False):
     pod_namespace: str = msgspec.field(name="PodNamespace")
     pod_uid: str = msgspec.field(name="PodUID")
     node: str = msgspec.field(name="Node")
+
+
+class Victims(msgspec.Struct, frozen=True, gc=False):
+    """Whole pods to evict from one node."""
+
+    pods: list[Pod] | None = msgspec.field(name="Pods", default=None)
+    pdb_violations: int = msgspec.field(name="NumPDBViolations", default=0)
+
+
+class MetaPod(msgspec.Struct, frozen=True, gc=False):
+    """A pod by its uid alone."""
+
+    uid: str = msgspec.field(name="UID", default="")
+
+
+class MetaVictims(msgspec.Struct, frozen=True, gc=False):
+    """Pods to evict from one node, by uid."""
+
+    pods: list[MetaPod] | None = msgspec.field(name="Pods", default=None)
+    pdb_violations: int = msgspec.field(name="NumPDBViolations", default=0)
+
+
+class ExtenderPreemptionArgs(msgspec.Struct, frozen=True, gc=False):
+    """The request of preempt: one of the two maps, as the scheduler sends whole objects or names."""
+
+    pod: Pod = msgspec.field(name="Pod")
+    victims: dict[str, Victims | None] | None = msgspec.field(name="NodeNameToVictims", default=None)
+    meta_victims: dict[str, MetaVictims | None] | None = msgspec.field(name="NodeNameToMetaVictims", default=None)
 
 
 class _Named(msgspec.Struct, frozen=True, gc=False):
@@ -92,6 +121,29 @@ def filter_result(
 def filter_error(asked: Candidates, error: str) -> dict[str, Any]:
     """ExtenderFilterResult of a call that fails as a whole."""
     return {**_nodes(asked, ()), "FailedNodes": {}, "FailedAndUnresolvableNodes": {}, "Error": error}
+
+
+def preemption_candidates(args: ExtenderPreemptionArgs) -> list[Candidate]:
+    """The nodes that preemption may choose from, with the victims that the scheduler means.
+
+    Raises:
+        WireError: neither map is there.
+    """
+    given = args.victims if args.meta_victims is None else args.meta_victims
+    if given is None:
+        raise WireError("the request names no nodes: NodeNameToMetaVictims and NodeNameToVictims are both null")
+    stated = ((node, each or MetaVictims()) for node, each in given.items())
+    return [Candidate(node, tuple(pod.uid for pod in each.pods or ()), each.pdb_violations) for node, each in stated]
+
+
+def preemption_result(chosen: Iterable[Candidate]) -> dict[str, Any]:
+    """ExtenderPreemptionResult: by uid, whichever way the request came."""
+    return {
+        "NodeNameToMetaVictims": {
+            each.node: {"Pods": [{"UID": uid} for uid in each.victims], "NumPDBViolations": each.pdb_violations}
+            for each in chosen
+        }
+    }
 
 
 def priorities(scores: Mapping[str, int]) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 A claim that is in use keeps the pod off every node, near or far, until its user is gone: eviction can cure it.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from extender.facts import ClaimInUse, DiskInUse
@@ -31,7 +32,9 @@ def prepare(pod: Pod, snapshot: Snapshot) -> Facts | Rejection | None:
         if claim is None:
             return Rejection(f'persistentvolumeclaim "{name}" not found')
         if in_use is None and is_exclusive(claim):
-            in_use = _user(pod, name, snapshot)
+            in_use = next(
+                (ClaimInUse(name, each.key, each.spec.node_name) for each in users(pod, name, snapshot)), None
+            )
     inline = tuple(volume for volume in pod.volumes if disks(volume))
     return Facts(pod, inline, in_use) if inline or in_use else None
 
@@ -40,7 +43,7 @@ def check(facts: Facts, snapshot: Snapshot, nodes: Mask) -> Findings:
     """Disks first, node by node; then the claim, on all that are left."""
     objections, left = [], nodes
     for volume in facts.disks:
-        holding = left & snapshot.nodes.mask_of(_conflicting(facts.pod, volume, snapshot))
+        holding = left & snapshot.nodes.mask_of({each.spec.node_name for each in holders(facts.pod, volume, snapshot)})
         if holding:
             fact = DiskInUse(disks(volume)[0])
             objections.append(Objection(Reason.DISK_CONFLICT, resolvable=True, nodes=holding, fact=fact))
@@ -50,19 +53,17 @@ def check(facts: Facts, snapshot: Snapshot, nodes: Mask) -> Findings:
     return Findings(tuple(objections))
 
 
-def _user(pod: Pod, name: str, snapshot: Snapshot) -> ClaimInUse | None:
+def users(pod: Pod, name: str, snapshot: Snapshot) -> Iterator[Pod]:
+    """The other pods on nodes that name the claim `name` of the pod's namespace."""
     for other in snapshot.stores.pods.by("used", f"{pod.namespace}/{name}"):
         sources = (volume.persistent_volume_claim for volume in other.volumes)
         if other.uid != pod.uid and any(source and source.claim_name == name for source in sources):
-            return ClaimInUse(name, other.key, other.spec.node_name)
-    return None
+            yield other
 
 
-def _conflicting(pod: Pod, volume: PodVolume, snapshot: Snapshot) -> set[str]:
-    """The nodes with a pod whose inline disk conflicts with this one."""
-    holders = (other for name in disks(volume) for other in snapshot.stores.pods.by("disk", name))
-    return {
-        other.spec.node_name
-        for other in holders
-        if other.uid != pod.uid and any(conflict(volume, theirs) for theirs in other.volumes)
-    }
+def holders(pod: Pod, volume: PodVolume, snapshot: Snapshot) -> Iterator[Pod]:
+    """The other pods on nodes whose inline disk conflicts with this one."""
+    for name in disks(volume):
+        for other in snapshot.stores.pods.by("disk", name):
+            if other.uid != pod.uid and any(conflict(volume, theirs) for theirs in other.volumes):
+                yield other
