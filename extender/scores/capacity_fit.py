@@ -29,10 +29,8 @@ def judge(_pod: Pod, verdicts: Verdicts, snapshot: Snapshot, shape: Shape = MOST
     uses = dict[int, _Use]()
     for position, storage_class, requested, there in _made(verdicts):
         # Not added up: several claims are made from one pool.
-        uses.setdefault(position, {})[storage_class] = (
-            uses[position].get(storage_class, (0, 0))[0] + requested,
-            there,
-        )
+        use = uses.setdefault(position, {})
+        use[storage_class] = (use.get(storage_class, (0, 0))[0] + requested, there)
     uses |= _taken(verdicts)
     if not uses:
         return None
