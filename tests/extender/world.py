@@ -16,6 +16,7 @@ from extender.writes import claim_reference
 from kube.caches import Caches
 from kube.client import Client
 from kube.errors import Conflict, NotFound
+from kube.events import EventRecorder
 from kube.metrics import Metrics
 from model import names
 from model.meta import JSON, Object
@@ -33,7 +34,7 @@ T = TypeVar("T", bound=Object)
 class World:
     """Objects as JSON, shown to the caches at once or, while `lagging`, when told."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, synced: bool = True) -> None:
         self.caches = Caches(Client(None, Metrics(CollectorRegistry()), "test"))  # type: ignore[arg-type] - no network
         self.objects: dict[tuple[str, str], JSON] = {}
         self.writes: list[str] = []
@@ -45,7 +46,7 @@ class World:
         self.lagging = False
         self._unseen: list[Callable[[], None]] = []
         self._version = 1000
-        for name in RESOURCES:
+        for name in RESOURCES if synced else ():
             getattr(self.caches, name).replace([])
             getattr(self.caches, name).heard()
 
@@ -173,9 +174,28 @@ class Caller:
         async with self._session.post(f"{self.url}/{verb}", json=body) as response:
             return response.status, await response.json()
 
+    async def send(self, verb: str, body: bytes) -> tuple[int, Any]:
+        """Status and JSON of a call with any body."""
+        async with self._session.post(f"{self.url}/{verb}", data=body) as response:
+            return response.status, await response.json()
+
     async def filter(self, pod: JSON, nodes: list[str]) -> JSON:
         """Filter by names."""
-        status, answer = await self.post("filter", {"Pod": pod, "Nodes": None, "NodeNames": nodes})
+        return await self._filter({"Pod": pod, "Nodes": None, "NodeNames": nodes})
+
+    async def filter_whole(self, pod: JSON, nodes: list[JSON]) -> JSON:
+        """Filter by whole nodes, as a scheduler sends them to an extender that keeps no nodes."""
+        return await self._filter({"Pod": pod, "Nodes": {"metadata": {}, "items": nodes}, "NodeNames": None})
+
+    async def prioritize(self, pod: JSON, nodes: list[str]) -> dict[str, int]:
+        """Scores by node."""
+        status, answer = await self.post("prioritize", {"Pod": pod, "Nodes": None, "NodeNames": nodes})
+        assert status == 200, answer
+        assert isinstance(answer, list)
+        return {each["Host"]: each["Score"] for each in answer}
+
+    async def _filter(self, body: JSON) -> JSON:
+        status, answer = await self.post("filter", body)
         assert status == 200, answer
         assert isinstance(answer, dict)
         return answer
@@ -197,15 +217,23 @@ class Caller:
 
 
 @asynccontextmanager
-async def running(world: World, **limits: float) -> AsyncIterator[Caller]:
-    """An extender over the world, on a free port."""
+async def running(
+    world: World,
+    *,
+    heals: bool = True,
+    recorder: EventRecorder | None = None,
+    ready: bool = True,
+    **limits: float,
+) -> AsyncIterator[Caller]:
+    """An extender over the world, on a free port; from when it answers, unless it need not be `ready`."""
     registry = CollectorRegistry()
-    service = Extender(world.caches, world, registry, settings=ExtenderSettings(bind=BindLimits(**limits)))
+    settings = ExtenderSettings(bind=BindLimits(**limits), heals=heals)
+    service = Extender(world.caches, world, registry, recorder=recorder, settings=settings)
     app = make_app(service.routes(), max_body_bytes=64 << 20, deadline_seconds=60.0)
     task = asyncio.create_task(service.run())
     try:
         async with serve(app, drain_seconds=0.1) as url, aiohttp.ClientSession() as session:
-            await eventually(lambda: service.complaint() is None)
+            await eventually(lambda: service.complaint() is None or not ready)
             yield Caller(session, url, registry)
     finally:
         task.cancel()
