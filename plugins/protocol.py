@@ -39,6 +39,8 @@ class Provisioned:
     size_bytes: int
     node_affinity: NodeSelector | None = None
     """Where it can be reached; None for everywhere."""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    """What the plugin leaves on the volume."""
 
 
 @runtime_checkable
