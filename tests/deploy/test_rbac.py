@@ -1,0 +1,91 @@
+"""What the roles look like; whether they fit is in test_calls.py."""
+
+import itertools
+
+import pytest
+
+from deploy.rbac import CONTROLLERS, Component, Mode, Names, grants, roles
+from model.meta import JSON
+
+NAMES = Names("rel", "home")
+ALL = [
+    pytest.param(roles(component, mode=mode, own_certificates=own, names=NAMES), id=f"{component}-{mode}-{own}")
+    for component, mode, own in itertools.product(Component, Mode, (True, False))
+]
+
+
+def of_kind(manifests: list[JSON], *kinds: str) -> list[JSON]:
+    return [each for each in manifests if each["kind"] in kinds]
+
+
+def rules(manifests: list[JSON], kind: str) -> list[JSON]:
+    return [rule for each in of_kind(manifests, kind) for rule in each["rules"]]
+
+
+@pytest.mark.parametrize("manifests", ALL)
+def test_nothing_is_granted_by_wildcard_nor_for_nothing(manifests: list[JSON]) -> None:
+    for rule in rules(manifests, "ClusterRole") + rules(manifests, "Role"):
+        assert rule["apiGroups"]
+        assert rule["resources"]
+        assert rule["verbs"]
+        assert "*" not in [*rule["apiGroups"], *rule["resources"], *rule["verbs"]]
+        assert not {"impersonate", "escalate", "bind", "deletecollection"} & set(rule["verbs"])
+
+
+@pytest.mark.parametrize("manifests", ALL)
+def test_secrets_and_leases_are_granted_by_name_in_our_namespace(manifests: list[JSON]) -> None:
+    for rule in rules(manifests, "ClusterRole"):
+        assert not {"secrets", "leases"} & set(rule["resources"])
+    for rule in rules(manifests, "Role"):
+        assert rule["verbs"] == ["create"] or rule["resourceNames"]
+
+
+@pytest.mark.parametrize("manifests", ALL)
+def test_every_role_is_bound_to_the_account_that_comes_with_it(manifests: list[JSON]) -> None:
+    (account,) = of_kind(manifests, "ServiceAccount")
+    subject = {"kind": "ServiceAccount", "name": account["metadata"]["name"], "namespace": "home"}
+    for role in of_kind(manifests, "ClusterRole", "Role"):
+        (binding,) = of_kind(manifests, f"{role['kind']}Binding")
+        assert binding["roleRef"] == {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": role["kind"],
+            "name": role["metadata"]["name"],
+        }
+        assert binding["subjects"] == [subject]
+        assert binding["metadata"].get("namespace") == role["metadata"].get("namespace")
+    assert all(each["metadata"]["namespace"] == "home" for each in of_kind(manifests, "Role", "RoleBinding"))
+
+
+def test_beside_the_stock_components_the_extender_only_reads() -> None:
+    verbs = {verb for each in grants(Component.EXTENDER, mode=Mode.BESIDE) for verb in each.verbs}
+    assert verbs == {"list", "watch"}
+
+
+def test_certificates_that_somebody_else_keeps_take_no_secrets() -> None:
+    manifests = roles(Component.WEBHOOKS, own_certificates=False)
+    assert not of_kind(manifests, "Role", "RoleBinding")
+
+
+def test_of_the_registrations_only_our_own_may_be_patched() -> None:
+    found = [
+        rule
+        for rule in rules(roles(Component.WEBHOOKS, names=NAMES), "ClusterRole")
+        if "mutatingwebhookconfigurations" in rule["resources"]
+    ]
+    assert found == [
+        {
+            "apiGroups": ["admissionregistration.k8s.io"],
+            "resources": ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"],
+            "resourceNames": ["rel"],
+            "verbs": ["get", "patch"],
+        }
+    ]
+
+
+def test_only_the_chosen_controllers_are_granted_anything() -> None:
+    assert grants(Component.CONTROLLERS, controllers=()) == ()
+    for name in CONTROLLERS:
+        leases = rules(roles(Component.CONTROLLERS, controllers=[name], names=NAMES), "Role")
+        assert [rule.get("resourceNames") for rule in leases] == [None, [f"rel-{name}"]]
+    with pytest.raises(KeyError):
+        roles(Component.CONTROLLERS, controllers=["nonsense"])
