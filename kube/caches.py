@@ -111,6 +111,14 @@ class Caches:
         """Indexes: `node`, `volume` (the volume's name; none for inline ones)."""
         return self._of(ATTACHMENTS)
 
+    def __contains__(self, resource: Resource[Any]) -> bool:
+        """Whether the resource is cached here."""
+        return resource.plural in self._caches
+
+    def of(self, resource: Resource[ObjectT]) -> Cache[ObjectT]:
+        """The cache of any resource that is cached here."""
+        return self._of(resource)
+
     def _of(self, resource: Resource[ObjectT]) -> Cache[ObjectT]:
         try:
             return self._caches[resource.plural]
