@@ -5,7 +5,8 @@ The rules are those of client-go's work queue: what is added while it is being w
 
 import asyncio
 import heapq
-from collections import deque
+from collections import OrderedDict, deque
+from collections.abc import Callable
 from typing import Final
 
 from kube.backoff import doubled
@@ -33,17 +34,19 @@ class WorkQueue:
         max_seconds: float = MAX_SECONDS,
         rate: float = RATE,
         burst: int = BURST,
+        lane: Callable[[str], str] | None = None,
         metrics: Metrics | None = None,
     ) -> None:
         """Retries back off from `base_seconds`, doubling to `max_seconds`; all retries share `rate` a second.
 
-        `name` is the label of its metrics.
+        Keys are got in the order in which they became ready; with `lane`, which tells the lane of a key, the lanes
+        take turns, so that a long one does not hold up the others. `name` is the label of the queue's metrics.
         """
         self._base_seconds = base_seconds
         self._max_seconds = max_seconds
         self._bucket = TokenBucket(rate, burst)
         self._failures: dict[str, int] = {}
-        self._ready: deque[str] = deque()
+        self._ready = _Lanes(lane or (lambda _: ""))
         self._dirty: dict[str, float] = {}
         """Keys that want work, and since when; those of them not being worked on are in `_ready`."""
         self._working: dict[str, float] = {}
@@ -169,6 +172,31 @@ class WorkQueue:
                 self.add(key)
         if self._heap:
             self._set_timer()
+
+
+class _Lanes:
+    """Keys in order, one line for each lane; the lanes take turns."""
+
+    def __init__(self, lane: Callable[[str], str]) -> None:
+        self._lane = lane
+        self._lines: OrderedDict[str, deque[str]] = OrderedDict()
+        """Never empty ones; the first is next."""
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def append(self, key: str) -> None:
+        self._lines.setdefault(self._lane(key), deque()).append(key)
+        self._length += 1
+
+    def popleft(self) -> str:
+        lane, line = self._lines.popitem(last=False)
+        key = line.popleft()
+        if line:
+            self._lines[lane] = line  # behind the others
+        self._length -= 1
+        return key
 
 
 def _now() -> float:
