@@ -7,7 +7,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-VERBS: Final = ("filter", "prioritize", "preempt", "bind")
+VERBS: Final = ("filter", "prioritize", "preempt", "bind", "explain")
 RESULTS: Final = ("success", "error", "unavailable", "invalid")
 VERDICTS: Final = ("feasible", "failed", "unresolvable")
 

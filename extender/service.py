@@ -8,16 +8,23 @@ import asyncio
 from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from time import monotonic
 from typing import Any, Final, NoReturn, TypeVar
 
+import msgspec
 import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from extender import wire
+from extender.announce import Announcer
 from extender.answer import Answer, answer
+from extender.asked import PATH as EXPLAIN
+from extender.asked import Asked
 from extender.bind import Binder, BindLimits
 from extender.changes import Changes
+from extender.decisions import Decision, Decisions
 from extender.filters import evaluate
 from extender.heal import Healer
 from extender.metrics import Metrics
@@ -100,6 +107,9 @@ class Extender:
             spawn=self._spawn,
             limits=settings.bind,
         )
+        self._decisions = Decisions()
+        self._asked = Asked(self._snapshot, caches.pods, self._decisions)
+        self._announcer = Announcer(recorder)
         self._healer = Healer(self._snapshot, writer, self._spawn, self._on_healed)
         self._metrics.attempts.set_function(lambda: self._binder.under_way)
 
@@ -112,6 +122,8 @@ class Extender:
             web.post("/prioritize", self._on_prioritize),
             web.post("/preempt", self._on_preempt),
             web.post("/bind", self._on_bind),
+            web.get(EXPLAIN, self._on_explain),
+            web.post(EXPLAIN, self._on_explain),
         ]
 
     async def run(self) -> NoReturn:
@@ -184,9 +196,25 @@ class Extender:
             args = await self._read(request, ExtenderBindingArgs, "bind")
             error = await self._binder.bind(args)
             self._metrics.result("bind", "error" if error else "success")
+            key = f"{args.pod_namespace}/{args.pod_name}"
+            self._remember(key, "bind", args.pod_uid, error or f"bound to node {args.node}")
             if error:
                 log.info("pod not bound", namespace=args.pod_namespace, pod=args.pod_name, node=args.node, why=error)
             return json_response(wire.binding_result(error))
+
+    async def _on_explain(self, request: web.Request) -> web.Response:
+        with self._metrics.call("explain"):
+            self._check_ready("explain")
+            try:
+                if request.method == "POST":
+                    response = await self._asked.about_one_that_may_not_exist(request)
+                else:
+                    response = self._asked.about_one_of_the_cluster(request)
+            except web.HTTPException:
+                self._metrics.result("explain", "invalid")
+                raise
+            self._metrics.result("explain", "success")
+            return response
 
     # --- what they share ---
 
@@ -198,13 +226,25 @@ class Extender:
         self._metrics.judged(len(found.feasible), len(found.failed), len(found.unresolvable))
         if self._settings.heals:
             self._healer.consider(pod.namespace, verdicts.objections)
-        log.info(
-            "pod filtered",
-            namespace=pod.namespace,
-            pod=pod.name,
-            feasible=len(found.feasible),
-            rejected={group.message: group.nodes.bit_count() for group in verdicts.groups()},
-        )
+        rejected = _rejected(verdicts)
+        log.info("pod filtered", namespace=pod.namespace, pod=pod.name, feasible=len(found.feasible), rejected=rejected)
+        if rejected:
+            sentence = why(verdicts, self._snapshot)
+            self._remember(pod.key, "filter", pod.uid, sentence, verdicts)
+            if not found.feasible and not _tries_nominated(pod, verdicts):
+                self._announcer.no_node_suits(pod, sentence, monotonic())
+
+    def _remember(self, pod: str, verb: str, uid: str, outcome: str, verdicts: Verdicts | None = None) -> None:
+        time = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        decision = Decision(time, verb, uid, outcome)
+        if verdicts is not None:
+            decision = msgspec.structs.replace(
+                decision,
+                asked=verdicts.asked.bit_count(),
+                feasible=verdicts.feasible.bit_count(),
+                rejected=_rejected(verdicts),
+            )
+        self._decisions.record(pod, decision)
 
     async def _candidates(self, request: web.Request, verb: str) -> tuple[ExtenderArgs, Candidates]:
         args = await self._read(request, ExtenderArgs, verb)
@@ -220,10 +260,13 @@ class Extender:
         except web.HTTPException:
             self._metrics.result(verb, "invalid")
             raise
+        self._check_ready(verb)
+        return args
+
+    def _check_ready(self, verb: str) -> None:
         if why_not := self.complaint():
             self._metrics.result(verb, "unavailable")
             raise web.HTTPServiceUnavailable(text=f"the extender can not answer yet: {why_not}")
-        return args
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         assert self._group is not None, "calls are answered while running"
@@ -236,6 +279,16 @@ class Extender:
                 f"no longer waiting for a volume on node {node or '(none)'}, which is gone: the pod is scheduled anew"
             )
             self._recorder.event(claim, CLAIMS, "Normal", "SelectedNodeCleared", message)
+
+
+def _rejected(verdicts: Verdicts) -> dict[str, int]:
+    """How many nodes by message."""
+    return {str(group.message): group.nodes.bit_count() for group in verdicts.groups()}
+
+
+def _tries_nominated(pod: Pod, verdicts: Verdicts) -> bool:
+    """Whether only the node was asked about that is to become free for the pod: the others come next."""
+    return bool(pod.status.nominated_node_name) and verdicts.asked.bit_count() == 1
 
 
 def _snapshot(caches: Caches, reservations: Reservations, rules: Rules) -> Snapshot:

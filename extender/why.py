@@ -45,11 +45,12 @@ _LISTED: Final = 5
 def why(verdicts: Verdicts, snapshot: Snapshot) -> str:
     """`1/4 nodes fit: 2 can not reach volume data (zone b wanted, node in a), 1 has all 2 attach slots …`."""
     fitting = f"{verdicts.feasible.bit_count()}/{verdicts.asked.bit_count()} nodes fit"
-    clauses = [clause for objection in verdicts.objections for clause in _clauses(objection, snapshot)]
-    return f"{fitting}: {', '.join(dict.fromkeys(clauses))}" if clauses else fitting
+    said = [clause for objection in verdicts.objections for clause in clauses(objection, snapshot)]
+    return f"{fitting}: {', '.join(dict.fromkeys(said))}" if said else fitting
 
 
-def _clauses(objection: Objection, snapshot: Snapshot) -> Iterator[str]:
+def clauses(objection: Objection, snapshot: Snapshot) -> Iterator[str]:
+    """The parts of a sentence whose subject is the number of nodes objected to."""
     nodes = objection.nodes
     match objection.fact:
         case None:
@@ -149,10 +150,15 @@ def _slots(driver: str, nodes: Mask, snapshot: Snapshot) -> Iterator[str]:
 
 
 def _filling(driver: str, held: NodeSlots) -> str:
+    return _list(filling(driver, held), ", ")
+
+
+def filling(driver: str, held: NodeSlots) -> list[str]:
+    """What takes the slots of a driver on a node, for people."""
     handles = sorted(key.removeprefix(f"{driver}/") for key, each in held.present.items() if each == driver)
     shown = [f"claim {each.removeprefix(UNBOUND)}" if each.startswith(UNBOUND) else each for each in handles]
     left_over = held.taken.get(driver, 0) - len(shown)
-    return _list([*shown, *([f"{left_over} attached without a pod"] if left_over else [])], ", ")
+    return [*shown, *([f"{left_over} attached without a pod"] if left_over else [])]
 
 
 def _sized(size: int | None) -> str:

@@ -174,6 +174,11 @@ class Caller:
         async with self._session.post(f"{self.url}/{verb}", json=body) as response:
             return response.status, await response.json()
 
+    async def get(self, path: str) -> tuple[int, Any]:
+        """Status and JSON of a GET."""
+        async with self._session.get(f"{self.url}/{path}") as response:
+            return response.status, await response.json()
+
     async def send(self, verb: str, body: bytes) -> tuple[int, Any]:
         """Status and JSON of a call with any body."""
         async with self._session.post(f"{self.url}/{verb}", data=body) as response:
