@@ -106,7 +106,7 @@ def test_deprecated_keys_are_exchanged_in_place_and_nothing_else() -> None:
     [
         pytest.param([is_in(BETA_ZONE, "a", "b"), is_in(ZONE, "b", "a")], [is_in(ZONE, "a", "b")], id="old one first"),
         pytest.param([is_in(ZONE, "a"), is_in(BETA_ZONE, "a")], [is_in(ZONE, "a")], id="current one first"),
-        pytest.param([is_in(ZONE, "a"), is_in(BETA_ZONE, "b")], [is_in(ZONE, "a"), is_in(ZONE, "b")], id="other values"),
+        pytest.param([is_in(ZONE, "a"), is_in(BETA_ZONE, "b")], [is_in(ZONE, "a"), is_in(ZONE, "b")], id="differing"),
         pytest.param([is_in("x", "a"), is_in("x", "a"), is_in(BETA_ZONE, "a")],
                      [is_in("x", "a"), is_in("x", "a"), is_in(ZONE, "a")], id="a repetition of the author's own stays"),
     ],
