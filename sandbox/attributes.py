@@ -63,7 +63,7 @@ class Attributes:
 
     @property
     def own_body(self) -> tuple[str, str] | None:
-        """apiVersion and kind of the object, where the subresource has one of its own: Binding, Eviction, Scale."""
+        """The apiVersion and kind of the body, where the subresource has one of its own: Binding, Eviction, Scale."""
         found = self.kind.subresource(self.subresource)
         return (found.api_version, found.kind) if found and found.kind else None
 

@@ -58,7 +58,7 @@ _OMITTED = object()
 
 @dataclass(frozen=True)
 class FieldError:
-    """One objection to one field. `field` is a path like `spec.ports[0].name`; `value` is printed where the type does."""
+    """One objection to one field. `field` is a path like `spec.ports[0].name`; `value` is printed by most types."""
 
     type: Problem
     field: str

@@ -39,14 +39,19 @@ def on_create(kind: Kind, metadata: JSON) -> list[FieldError]:
 def on_update(metadata: JSON, old: JSON) -> list[FieldError]:
     """Objections to changed metadata."""
     errors = list(_common(metadata))
-    for field in ("name", "namespace", "uid", "creationTimestamp"):
-        if metadata.get(field) != old.get(field):
-            errors.append(FieldError.invalid(f"metadata.{field}", metadata.get(field), IMMUTABLE))
+    errors += [
+        FieldError.invalid(f"metadata.{field}", metadata.get(field), IMMUTABLE)
+        for field in ("name", "namespace", "uid", "creationTimestamp")
+        if metadata.get(field) != old.get(field)
+    ]
     if "deletionTimestamp" in old:
         added = sorted(set(metadata.get("finalizers") or ()) - set(old.get("finalizers") or ()))
         if added:
             shown = ", ".join(f'"{each}"' for each in added)
-            detail = f"no new finalizers can be added if the object is being deleted, found new finalizers []string{{{shown}}}"
+            detail = (
+                "no new finalizers can be added if the object is being deleted, "
+                f"found new finalizers []string{{{shown}}}"
+            )
             errors.append(FieldError.forbidden("metadata.finalizers", detail))
     return errors
 

@@ -11,6 +11,7 @@ from sandbox.errors import FieldError
 
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_LABEL_1035: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _QUALIFIED: Final = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
 _VALUE: Final = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
 
@@ -18,6 +19,11 @@ _LABEL_RULE: Final = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
     "an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
     "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+)
+_LABEL_1035_RULE: Final = (
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, "
+    "and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is "
+    "'[a-z]([-a-z0-9]*[a-z0-9])?')"
 )
 _SUBDOMAIN_RULE: Final = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and "
@@ -40,7 +46,15 @@ _ANNOTATIONS_BYTES: Final = 256 * 1024
 def dns_label(value: str) -> list[str]:
     """What is wrong with an RFC 1123 label, in the server's words."""
     too_long = ["must be no more than 63 characters"] if len(value) > 63 else []
-    return too_long + ([] if _LABEL.fullmatch(value) else [_LABEL_RULE])
+    if _LABEL.fullmatch(value):
+        return too_long
+    return [*too_long, "must not contain dots" if _SUBDOMAIN.fullmatch(value) else _LABEL_RULE]
+
+
+def dns_1035_label(value: str) -> list[str]:
+    """What is wrong with an RFC 1035 label, which may not begin with a digit."""
+    too_long = ["must be no more than 63 characters"] if len(value) > 63 else []
+    return too_long + ([] if _LABEL_1035.fullmatch(value) else [_LABEL_1035_RULE])
 
 
 def dns_subdomain(value: str) -> list[str]:

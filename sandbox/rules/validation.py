@@ -8,7 +8,7 @@ from model.meta import JSON
 from sandbox.crds import validate_custom, validate_definition
 from sandbox.errors import FieldError
 from sandbox.kinds import Kind
-from sandbox.rules import claims, csi, metadata, pods, plain, storage_classes, volumes, webhooks
+from sandbox.rules import claims, csi, metadata, plain, pods, storage_classes, volumes, webhooks
 
 _New = Callable[[JSON], Iterable[FieldError]]
 _Changed = Callable[[JSON, JSON], Iterable[FieldError]]
@@ -16,11 +16,15 @@ _Changed = Callable[[JSON, JSON], Iterable[FieldError]]
 
 @dataclass(frozen=True)
 class _Checks:
-    """`new` holds for every state of an object, `changed` for what became of the old one. Status has its own."""
+    """`new` holds for every state of an object, `created` for its first, `changed` for what became of the old one.
+
+    Status has its own.
+    """
 
     new: _New = lambda _: ()
     changed: _Changed = lambda _new, _old: ()
     status: _Changed = lambda _new, _old: ()
+    created: _New = lambda _: ()
 
 
 _CHECKS: Final[dict[str, _Checks]] = {
@@ -31,7 +35,7 @@ _CHECKS: Final[dict[str, _Checks]] = {
     "csidrivers.storage.k8s.io": _Checks(csi.new_driver, csi.changed_driver),
     "csistoragecapacities.storage.k8s.io": _Checks(csi.new_capacity, csi.changed_capacity),
     "volumeattachments.storage.k8s.io": _Checks(csi.new_attachment, csi.changed_attachment),
-    "pods": _Checks(pods.new, pods.changed),
+    "pods": _Checks(pods.new, pods.changed, created=pods.created),
     "leases.coordination.k8s.io": _Checks(plain.lease),
     "configmaps": _Checks(plain.config_map, plain.changed_data),
     "secrets": _Checks(plain.secret, plain.changed_data),
@@ -47,7 +51,8 @@ def validate_create(kind: Kind, obj: JSON) -> list[FieldError]:
     errors = metadata.on_create(kind, obj["metadata"])
     if kind.custom is not None:
         return errors + list(validate_custom(kind, obj, None))
-    return errors + list(_CHECKS.get(kind.stored_resource, _Checks()).new(obj))
+    checks = _CHECKS.get(kind.stored_resource, _Checks())
+    return errors + list(checks.new(obj)) + list(checks.created(obj))
 
 
 def validate_update(kind: Kind, new: JSON, old: JSON, subresource: str) -> list[FieldError]:

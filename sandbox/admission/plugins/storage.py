@@ -65,7 +65,10 @@ def claim_resize(store: Store, request: Attributes) -> None:
     if (old.get("status") or {}).get("phase") != "Bound":
         raise refused(request, "Only bound persistent volume claims can be expanded")
     if not _may_grow(store, new, old):
-        why = "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize"
+        why = (
+            "only dynamically provisioned pvc can be resized and "
+            "the storageclass that provisions the pvc must support resize"
+        )
         raise refused(request, why)
 
 
