@@ -15,7 +15,7 @@ from tests.controlplane.build import PROGRAMS, BuildError, NoGoError, Program, S
 from tests.controlplane.release import numbers
 
 SERVERS: Final = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
-NAMES: Final = ("kubectl", *SERVERS)
+NAMES: Final = ("kubectl", *SERVERS, "volume-plugins")
 
 _OLDEST: Final = {"etcd": (3, 5), "kubectl": (1,)}
 _OLDEST_SERVER: Final = (1, 34)

@@ -47,6 +47,7 @@ class Program:
 PROGRAMS: Final = (
     Program("kubectl", ("kubectl",)),
     Program("servers", ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")),
+    Program("scheduling", ("volume-plugins",)),
 )
 
 

@@ -1,4 +1,4 @@
-"""The fixtures for every folder of tests: `kubectl`, `binaries` and `control_plane`.
+"""The fixtures for every folder of tests: `kubectl`, `volume_plugins` and `control_plane`.
 
 What the chosen tests need is found, or built, after the collection: a build of minutes belongs to no single test's
 deadline. Where it is missing those tests skip with one line that says so; in CI they fail.
@@ -17,7 +17,11 @@ from tests.controlplane.build import BuildError
 from tests.controlplane.plane import ControlPlane, control_plane
 
 _BINARIES: Final = pytest.StashKey[Binaries]()
-_NEEDED: Final = {"kubectl": ("kubectl",), "control_plane_binaries": SERVERS}
+_NEEDED: Final = {
+    "kubectl": ("kubectl",),
+    "volume_plugins": ("volume-plugins",),
+    "control_plane_binaries": SERVERS,
+}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -39,6 +43,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def kubectl(pytestconfig: pytest.Config) -> Path:
     """A kubectl that works."""
     return _get(pytestconfig, "kubectl").path
+
+
+@pytest.fixture(scope="session")
+def volume_plugins(pytestconfig: pytest.Config) -> Path:
+    """The program that asks kube-scheduler's volume plugins about clusters of JSON."""
+    return _get(pytestconfig, "volume-plugins").path
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from tests.controlplane.build import MODULE, PROGRAMS, BuildError, NoGoError, bu
 from tests.controlplane.release import numbers, release
 from tests.waiting import eventually
 
-KUBECTL, SERVERS = PROGRAMS
+KUBECTL, SERVERS, _ = PROGRAMS
 
 GO = """#!/bin/sh
 [ "$1" = version ] && {{ echo "go version {version} linux/amd64"; exit; }}
