@@ -1,7 +1,7 @@
 """Putting a finalizer on an object and taking it off, so that those of others stay.
 
-The list is written whole, guarded by the version that it was read from: whoever changed it in between wins, and we
-decide anew.
+The list is written whole, and the writer guards it by the version that it was read from: whoever changed it in between
+wins, and we decide anew.
 """
 
 from model.meta import JSON, Object
@@ -23,20 +23,10 @@ def holds_up(obj: Object, finalizer: str) -> bool:
 
 
 def put_on(obj: Object, finalizer: str) -> JSON:
-    """The merge patch that adds it, behind those of others."""
-    return _patch(obj, [*(obj.metadata.finalizers or ()), finalizer])
+    """The change that adds it, behind those of others."""
+    return {"metadata": {"finalizers": [*(obj.metadata.finalizers or ()), finalizer]}}
 
 
 def take_off(obj: Object, finalizer: str) -> JSON:
-    """The merge patch that removes it, and only it."""
-    return _patch(obj, [each for each in obj.metadata.finalizers or () if each != finalizer])
-
-
-def _patch(obj: Object, finalizers: list[str]) -> JSON:
-    return {
-        "metadata": {
-            "uid": obj.uid,
-            "resourceVersion": obj.metadata.resource_version,
-            "finalizers": finalizers,
-        }
-    }
+    """The change that removes it, and only it."""
+    return {"metadata": {"finalizers": [each for each in obj.metadata.finalizers or () if each != finalizer]}}

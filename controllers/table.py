@@ -4,7 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from controllers.claim_protection import controller as claim_protection
+from controllers.ephemeral import controller as ephemeral
+from controllers.expander import controller as expander
 from controllers.runtime import Context, Controller
+from controllers.volume_protection import controller as volume_protection
 from model.resources import Resource
 
 
@@ -18,5 +22,10 @@ class Row:
     make: Callable[[Context], Controller]
 
 
-_ROWS: Final[tuple[Row, ...]] = ()
+_ROWS: Final[tuple[Row, ...]] = (
+    Row("persistentvolumeclaim-protection-controller", claim_protection.CACHES, claim_protection.ClaimProtection),
+    Row("persistentvolume-protection-controller", volume_protection.CACHES, volume_protection.VolumeProtection),
+    Row("persistentvolume-expander-controller", expander.CACHES, expander.Expander),
+    Row("ephemeral-volume-controller", ephemeral.CACHES, ephemeral.Ephemeral),
+)
 ROWS: Final = {row.name: row for row in _ROWS}

@@ -66,7 +66,7 @@ def uses(pod: Pod, claim: PersistentVolumeClaim) -> bool:
 
 def may_free(pod: Pod) -> bool:
     """Whether a pod, still there, may have stopped to keep its claims: others can not free one."""
-    return pod.terminated or not pod.spec.node_name
+    return pod.terminated or pod.shut_down or not pod.spec.node_name
 
 
 def _is_of(claim: PersistentVolumeClaim, pod: Pod, volume: PodVolume) -> bool:

@@ -5,6 +5,7 @@ namespace's pods answers for all its claims that were known to be on their way o
 no pod with such a claim, so what is not in use then is never in use again.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
@@ -28,15 +29,17 @@ class LivePods:
         """`list_pods` asks the server for the pods of a namespace; `going` knows its claims that wait to go."""
         self._list_pods = list_pods
         self._going = going
+        self._asking = asyncio.Lock()
         self._users: dict[str, dict[str, Pod | None]] = {}
         """By namespace and the claim's UID."""
 
     async def user_of(self, claim: PersistentVolumeClaim) -> Pod | None:
         """A pod that keeps the claim from going. Raises KubeError: the server can not be asked."""
-        users = self._users.get(claim.namespace, {})
-        if claim.uid not in users:
-            users = await self._ask(claim)
-        return users.pop(claim.uid)
+        async with self._asking:
+            users = self._users.get(claim.namespace, {})
+            if claim.uid not in users:
+                users = await self._ask(claim)
+            return users.pop(claim.uid)
 
     async def _ask(self, claim: PersistentVolumeClaim) -> dict[str, Pod | None]:
         claims = [claim, *self._going(claim.namespace)]  # before the list, see the module

@@ -1,0 +1,1 @@
+"""For whom a growing claim waits: persistentvolume-expander-controller."""

@@ -1,0 +1,1 @@
+"""Volumes stay while they are Bound: persistentvolume-protection-controller."""

@@ -1,0 +1,49 @@
+"""`@uid:Kind/namespace/name` in the strings of a case: the UID of that object, once it is known, and for ever after."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from model.meta import JSON
+
+MARK = "@uid:"
+
+
+class Uids:
+    """The UIDs of all objects seen so far."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
+
+    def learn(self, obj: JSON) -> None:
+        """Remember an object's."""
+        metadata = obj["metadata"]
+        self._known[f"{obj['kind']}/{metadata.get('namespace', '')}/{metadata['name']}"] = metadata["uid"]
+
+    def knows_all(self, value: Any) -> bool:
+        """Whether every reference in it can be resolved."""
+        return all(token in self._known for token in _tokens(value))
+
+    def resolved(self, value: Any) -> Any:
+        """The value with UIDs in place of references; KeyError names one that is not known."""
+        match value:
+            case dict():
+                return {key: self.resolved(each) for key, each in value.items()}
+            case list():
+                return [self.resolved(each) for each in value]
+            case str() if MARK in value:
+                head, _, token = value.partition(MARK)
+                return head + self._known[token]
+            case _:
+                return value
+
+
+def _tokens(value: Any) -> Iterator[str]:
+    match value:
+        case dict():
+            for each in value.values():
+                yield from _tokens(each)
+        case list():
+            for each in value:
+                yield from _tokens(each)
+        case str() if MARK in value:
+            yield value.partition(MARK)[2]
