@@ -7,6 +7,7 @@ from extender.facts import (
     DiskInUse,
     DriverMissing,
     Fact,
+    NoCsiNode,
     NotEnoughSpace,
     NoVolume,
     PinnedElsewhere,
@@ -58,6 +59,8 @@ def _for_fact(fact: Fact) -> str:
             return f"run driver {driver} on the node: its CSINode does not list it"
         case Unreachable(_, volume, _):
             return f"add a node that volume {volume} reaches, or let the node's labels say that it does"
+        case NoCsiNode(driver):
+            return f"wait until kubelet has made the node's CSINode, and see that driver {driver} runs there"
         case WrongZone(_, volume, constraint):
             return f"add a node with {constraint.key} {' or '.join(sorted(constraint.values))}, where {volume} is"
         case VolumeMissing(claim, volume):

@@ -38,6 +38,13 @@ class DriverMissing:
 
 
 @dataclass(frozen=True)
+class NoCsiNode:
+    """A node that has no CSINode yet, so that nobody knows how many volumes of the driver it takes."""
+
+    driver: str
+
+
+@dataclass(frozen=True)
 class Unreachable:
     """A bound volume whose affinity the node does not satisfy; `required` is what was evaluated."""
 
@@ -111,6 +118,7 @@ Fact = (
     | ClaimInUse
     | SlotsFull
     | DriverMissing
+    | NoCsiNode
     | Unreachable
     | VolumeMissing
     | PinnedElsewhere

@@ -19,7 +19,9 @@ from storage.zones import ZoneConstraint
 class NodeIndex:
     """Positions of nodes and, for every label, who has it. A position is reused when its node is gone."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, reads_match_fields: bool = False) -> None:
+        """`reads_match_fields`: whether a term's matchFields bind, which kube-scheduler passes over."""
+        self._reads_match_fields = reads_match_fields
         self.names: list[str] = []
         """By position; "" where no node is."""
         self.position: dict[str, int] = {}
@@ -125,7 +127,16 @@ class NodeIndex:
     def _term(self, term: NodeSelectorTerm) -> Mask:
         if not term.match_expressions and not term.match_fields:
             return 0
-        return reduce(and_, (self.satisfying(each) for each in term.match_expressions or ()), self.all)
+        found = reduce(and_, (self.satisfying(each) for each in term.match_expressions or ()), self.all)
+        return found & self._of_fields(term) if self._reads_match_fields else found
+
+    def _of_fields(self, term: NodeSelectorTerm) -> Mask:
+        """The nodes that matchFields accept; the API knows one field, metadata.name, with In or NotIn and one value."""
+        found = self.all
+        for each in term.match_fields or ():
+            named = self.mask_of(each.values or ())
+            found &= self.all & ~named if each.operator == "NotIn" else named
+        return found
 
     def _topology_term(self, term: TopologyTerm) -> Mask:
         expressions = term.match_label_expressions or ()

@@ -123,8 +123,10 @@ class _Room:
         self._snapshot = snapshot
         self._held = snapshot.slots.on(node)
         self._wanted = self._slots(pod)
-        self._attached = snapshot.slots.attached(node)
         self._known = dict[str, Mapping[str, str]]()
+        present = {key for each in snapshot.stores.pods.by("placed", node) for key in self._of(each)}
+        attached = snapshot.slots.attached(node)
+        self._lingering = {key: driver for key, driver in attached.items() if key not in present}
 
     def suffices(self, pods: Iterable[Pod]) -> bool:
         """Whether the pod's volumes fit beside those of these pods."""
@@ -133,9 +135,9 @@ class _Room:
         present = dict[str, str]()
         for each in pods:
             present.update(self._of(each))
-        lingering = {key: driver for key, driver in self._attached.items() if key not in self._held.present}
-        new = {key: driver for key, driver in self._wanted.items() if key not in present}
-        return not overfull(self._held.limits, used(present, lingering), new)
+        there = {**self._lingering, **present} if self._snapshot.rules.attached_is_present else present
+        new = {key: driver for key, driver in self._wanted.items() if key not in there}
+        return not overfull(self._held.limits, used(present, self._lingering), new)
 
     def _of(self, pod: Pod) -> Mapping[str, str]:
         if pod.uid not in self._known:

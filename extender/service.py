@@ -31,7 +31,7 @@ from extender.metrics import Metrics
 from extender.preempt import preempt
 from extender.reservations import Reservations
 from extender.scores import prioritize
-from extender.snapshot import DEFAULT_RULES, Rules, Snapshot
+from extender.snapshot import SERVED_RULES, Rules, Snapshot
 from extender.stores import INDEXES, Stores
 from extender.verdict import EvaluationError, Verdicts
 from extender.why import why
@@ -57,7 +57,7 @@ class ExtenderSettings:
     """What may differ between clusters."""
 
     bind: BindLimits = field(default_factory=BindLimits)
-    rules: Rules = DEFAULT_RULES
+    rules: Rules = SERVED_RULES
     heals: bool = True
     """Whether claims pinned to a node that is gone are freed: where the extender binds, nobody else does it."""
 
@@ -306,7 +306,7 @@ def _snapshot(caches: Caches, reservations: Reservations, rules: Rules) -> Snaps
         capacities=caches.capacities,
         attachments=caches.attachments,
     )
-    snapshot = Snapshot(stores, rules)
+    snapshot = Snapshot(stores, rules, monotonic)
     for kind, handler in snapshot.handlers.items():
         getattr(caches, kind).subscribe(handler)
     return snapshot

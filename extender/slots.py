@@ -35,7 +35,7 @@ class NodeSlots:
     taken: Mapping[str, int] = field(default_factory=dict)
     """Slots taken per driver."""
     present: Mapping[str, str] = field(default_factory=dict)
-    """The volumes of the node's pods by key, with their drivers: sharing one of these takes no further slot."""
+    """The volumes that take no further slot by key, with their drivers: those of the node's pods."""
     error: str = ""
     """Why the node's pods can not be counted."""
     sets: frozenset[str] = frozenset()
@@ -84,7 +84,9 @@ def not_owned(pod: Pod, claim: PersistentVolumeClaim) -> str:
 class SlotIndex:
     """The slots of all nodes. Its `on_…` methods are handlers for the stores' changes."""
 
-    def __init__(self, stores: Stores, nodes: NodeIndex) -> None:
+    def __init__(self, stores: Stores, nodes: NodeIndex, *, attached_is_present: bool = False) -> None:
+        """`attached_is_present`: whether what is attached to a node without a pod counts as its pods' volumes do."""
+        self._attached_is_present = attached_is_present
         self._stores = stores
         self._nodes = nodes
         self._stale: dict[str, None] = {}
@@ -264,8 +266,10 @@ class SlotIndex:
             present = self._present(csi_node.name)
         except SlotError as error:
             return NodeSlots(limit, error=str(error), sets=frozenset({*sets, "limited", "broken"}))
-        taken = limits.used(present, self.attached(csi_node.name))
-        return NodeSlots(limit, taken, present, sets=frozenset({*sets, "limited"}))
+        attached = self.attached(csi_node.name)
+        taken = limits.used(present, attached)
+        held = {**attached, **present} if self._attached_is_present else present
+        return NodeSlots(limit, taken, held, sets=frozenset({*sets, "limited"}))
 
     def _present(self, node: str) -> dict[str, str]:
         present = dict[str, str]()

@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from extender.ledger import Ledger
 from extender.nodes import NodeIndex
 from extender.slots import SlotIndex
 from extender.stores import Stores
+from model.volumes import PersistentVolumeClaim
 from model.workloads import Node
 
 Handler = Callable[[Any, Any], None]
@@ -22,19 +24,37 @@ class Rules:
 
     wait_for_drivers: bool = False
     """Whether a driver that asks for it must have registered on a node (the gate VolumeLimitScaling, on from 1.37)."""
+    counts_claims_under_way: bool = False
+    """Whether room that other claims are being made from, and the pod's own others, is gone from a pool's report.
+
+    kube-scheduler takes every report as it stands, so that pods placed within a minute overbook a pool."""
+    unready_without_csi_node: bool = False
+    """Whether a node without a CSINode is not ready for CSI volumes, instead of taking any number of them."""
+    attached_is_present: bool = False
+    """Whether a volume still attached to a node takes no further slot there. kube-scheduler counts it twice: it refuses
+    a full node to the very pod whose volume fills it."""
+    zones_are_required: bool = False
+    """Whether a volume with zone labels can not be on a node that has none, instead of on any such node."""
+    reads_match_fields: bool = False
+    """Whether matchFields (metadata.name) of a volume's node affinity bind, instead of being passed over."""
 
 
 DEFAULT_RULES: Final = Rules()
+"""Those of a stock scheduler with its default gates."""
+SERVED_RULES: Final = Rules(counts_claims_under_way=True)
+"""Those of the service: its ledger keeps a pool from being overbooked."""
 
 
 class Snapshot:
     """Stores and indexes. The handlers keep these current; `slots.refresh` counts what they marked."""
 
-    def __init__(self, stores: Stores, rules: Rules = DEFAULT_RULES) -> None:
+    def __init__(self, stores: Stores, rules: Rules = DEFAULT_RULES, clock: Callable[[], float] = lambda: 0.0) -> None:
+        """`clock` tells monotonic seconds: the ledger forgets by it."""
         self.stores = stores
         self.rules = rules
-        self.nodes = NodeIndex()
-        self.slots = SlotIndex(stores, self.nodes)
+        self.nodes = NodeIndex(reads_match_fields=rules.reads_match_fields)
+        self.slots = SlotIndex(stores, self.nodes, attached_is_present=rules.attached_is_present)
+        self.ledger = Ledger(stores, self.nodes, clock)
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
@@ -42,12 +62,17 @@ class Snapshot:
         return {
             "nodes": self._on_node,
             "pods": self.slots.on_pod,
-            "claims": self.slots.on_claim,
+            "claims": self._on_claim,
             "volumes": self.slots.on_volume,
             "classes": self.slots.on_class,
             "attachments": self.slots.on_attachment,
             "csi_nodes": self.slots.on_csi_node,
+            "capacities": self.ledger.on_capacity,
         }
+
+    def _on_claim(self, old: PersistentVolumeClaim | None, new: PersistentVolumeClaim | None) -> None:
+        self.slots.on_claim(old, new)
+        self.ledger.on_claim(old, new)
 
     def _on_node(self, old: Node | None, new: Node | None) -> None:
         if new is None:

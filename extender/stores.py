@@ -55,13 +55,22 @@ def free(volume: PersistentVolume) -> Iterable[str]:
     return (volume.storage_class,) if available else ()
 
 
+def being_made(claim: PersistentVolumeClaim) -> Iterable[str]:
+    """The class of a claim whose volume was asked for on a node and is not there yet."""
+    return (claim.storage_class,) if claim.selected_node and not claim.spec.volume_name and not claim.deleting else ()
+
+
 INDEXES: Final[Mapping[str, Mapping[str, Index]]] = {
     "pods": {"placed": placed, "used": used, "disk": disk},
+    "claims": {"being made": being_made},
     "volumes": {"free": free},
 }
 """What the filters ask by beyond the indexes that `kube.caches.Caches` brings along."""
 
 COMMON_INDEXES: Final[Mapping[str, Mapping[str, Index]]] = {
+    "pods": {
+        "claim": lambda pod: [f"{pod.namespace}/{name}" for each in pod.volumes if (name := pod.claim_name(each))]
+    },
     "claims": {"class": lambda claim: (claim.storage_class,), "volume": lambda claim: (claim.spec.volume_name,)},
     "volumes": {"claim": lambda volume: (f"{ref.namespace}/{ref.name}",) if (ref := volume.spec.claim_ref) else ()},
     "capacities": {"class": lambda capacity: (capacity.storage_class_name,)},
@@ -122,9 +131,9 @@ class Stores:
     """All objects that a filter may look at."""
 
     pods: Store[Pod]
-    """Indexes: placed, used, disk."""
+    """Indexes: placed, used, disk, claim (keys of those it uses, on a node or not)."""
     claims: Store[PersistentVolumeClaim]
-    """Index: volume (the one it names)."""
+    """Indexes: volume (the one it names), being made (its class)."""
     volumes: Store[PersistentVolume]
     """Indexes: free (its class), claim (key of its claimRef)."""
     classes: Store[StorageClass]

@@ -23,6 +23,7 @@ class Reason(StrEnum):
         "already in-use by another pod"
     )
     MAX_VOLUME_COUNT = "node(s) exceed max volume count"
+    NO_CSI_NODE = "node(s) had no CSINode yet"
     NODE_AFFINITY = "node(s) didn't match PersistentVolume's node affinity"
     NO_VOLUME = "node(s) didn't find available persistent volumes to bind"
     NOT_ENOUGH_SPACE = "node(s) did not have enough free storage"

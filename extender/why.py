@@ -8,6 +8,7 @@ from extender.facts import (
     ClaimInUse,
     DiskInUse,
     DriverMissing,
+    NoCsiNode,
     NotEnoughSpace,
     NoVolume,
     PinnedElsewhere,
@@ -27,7 +28,15 @@ from model.selectors import Requirement
 from storage.limits import UNBOUND
 
 Lacking = (
-    DiskInUse | ClaimInUse | DriverMissing | VolumeMissing | PinnedElsewhere | NoVolume | Reserved | NotEnoughSpace
+    DiskInUse
+    | ClaimInUse
+    | DriverMissing
+    | NoCsiNode
+    | VolumeMissing
+    | PinnedElsewhere
+    | NoVolume
+    | Reserved
+    | NotEnoughSpace
 )
 
 SHORT: Final[Mapping[str, str]] = {
@@ -91,6 +100,8 @@ def _lacking(fact: Lacking, has: str) -> str:
             return f"must wait for pod {pod} on {node}, which has claim {claim} for itself (ReadWriteOncePod)"
         case DriverMissing(driver):
             return f"{has} no driver {driver}"
+        case NoCsiNode(driver):
+            return f"{has} no CSINode yet, for volumes of driver {driver}"
         case VolumeMissing(claim, volume):
             return f"can not run it: claim {claim} is bound to volume {volume}, which does not exist"
         case PinnedElsewhere(claim, node):

@@ -33,6 +33,15 @@ def is_sufficient(capacity: CSIStorageCapacity, size_bytes: int) -> bool:
     return limit is not None and limit >= size_bytes
 
 
+def has_room(capacity: CSIStorageCapacity, size_bytes: int, spoken_for_bytes: int) -> bool:
+    """Whether a volume of this size can be made beside others that are being made from it and not reported yet."""
+    if not is_sufficient(capacity, size_bytes):
+        return False
+    return not spoken_for_bytes or (
+        capacity.capacity is None or quantity.whole(capacity.capacity) >= size_bytes + spoken_for_bytes
+    )
+
+
 def is_reachable(capacity: CSIStorageCapacity, node_labels: Labels) -> bool:
     """Whether the node is in the object's segment. An empty selector is every node, an absent one none."""
     return capacity.node_topology is not None and capacity.node_topology.matches(node_labels)

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from extender.facts import DriverMissing, SlotsFull
+from extender.facts import DriverMissing, NoCsiNode, SlotsFull
 from extender.masks import Mask, bit
 from extender.slots import SlotError, pod_slots
 from extender.snapshot import Snapshot
@@ -53,6 +53,7 @@ def check(facts: Facts, snapshot: Snapshot, nodes: Mask) -> Findings:
         if wanted.error and part:
             raise EvaluationError(wanted.error)
         missing += _missing_drivers(wanted, snapshot, part)
+    missing += _unready(facts.unmigrated.slots, snapshot, nodes & ~with_csi_node)
     for objection in missing:
         nodes &= ~objection.nodes
     return Findings((*missing, *_full(facts.migrated.slots, snapshot, nodes)))
@@ -77,6 +78,14 @@ def _missing_drivers(wanted: Wanted, snapshot: Snapshot, nodes: Mask) -> list[Ob
             objections.append(Objection(reason, resolvable=True, nodes=missing, fact=DriverMissing(driver)))
             left &= ~missing
     return objections
+
+
+def _unready(slots: Mapping[str, str], snapshot: Snapshot, nodes: Mask) -> list[Objection]:
+    """Nodes without a CSINode, where such nodes are not taken for unlimited."""
+    if not (slots and nodes and snapshot.rules.unready_without_csi_node):
+        return []
+    fact = NoCsiNode(min(slots.values()))
+    return [Objection(Reason.NO_CSI_NODE, resolvable=False, nodes=nodes, fact=fact)]
 
 
 def _full(new: Mapping[str, str], snapshot: Snapshot, nodes: Mask) -> list[Objection]:

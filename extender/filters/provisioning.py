@@ -1,7 +1,9 @@
 """Which nodes a volume can be made for: the second half of VolumeBinding's verdict on waiting claims."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 
 from extender.facts import Fact, NotEnoughSpace, NoVolume, TopologyNotAllowed
 from extender.masks import Mask
@@ -9,6 +11,7 @@ from extender.plan import Provision
 from extender.snapshot import Snapshot
 from extender.verdict import Objection, Reason
 from model import names
+from model.csi import CSIStorageCapacity
 from model.volumes import PersistentVolumeClaim, StorageClass
 from storage import capacity
 
@@ -27,6 +30,8 @@ def provision(
 ) -> tuple[list[Objection], list[Objection], list[Provision]]:
     """Objections for want of a volume, for want of space, and what is to be made. A node's first objection ends it."""
     unbindable, full, provisions, left = list[Objection](), list[Objection](), list[Provision](), nodes
+    wanted = tuple(wanted)
+    own = frozenset(each.claim.key for each in wanted)
     for each in wanted:
         here = each.nodes & left
         storage_class = snapshot.stores.class_of(each.claim)
@@ -36,7 +41,7 @@ def provision(
         if refused:
             unbindable.append(refused)
             here &= ~refused.nodes
-        made = _room(each.claim, here, storage_class, snapshot)
+        made = _room(each.claim, here, storage_class, snapshot, own=own, before=provisions)
         provisions += made
         short = here
         for part in made:
@@ -62,9 +67,18 @@ def _refused(each: Wanted, nodes: Mask, storage_class: StorageClass, snapshot: S
 
 
 def _room(
-    claim: PersistentVolumeClaim, nodes: Mask, storage_class: StorageClass, snapshot: Snapshot
+    claim: PersistentVolumeClaim,
+    nodes: Mask,
+    storage_class: StorageClass,
+    snapshot: Snapshot,
+    *,
+    own: frozenset[str],
+    before: Sequence[Provision],
 ) -> list[Provision]:
-    """The nodes with room for the claim, by the report that says so where the driver reports."""
+    """The nodes with room for the claim, by the report that says so where the driver reports.
+
+    `own` are the keys of the pod's claims, `before` what was chosen for them so far.
+    """
     driver = snapshot.stores.csi_drivers.get(storage_class.provisioner)
     size = capacity.request_bytes(claim)
     if not capacity.is_checked(claim, driver) or size is None:
@@ -73,7 +87,36 @@ def _room(
     made, left = list[Provision](), nodes
     for report in sorted((each for each in reports if capacity.is_sufficient(each, size)), key=lambda each: each.key):
         here = left & snapshot.nodes.selected(report.node_topology)
+        if here and snapshot.rules.counts_claims_under_way:
+            here = _with_room(report, size, here, snapshot, own=own, before=before)
         if here:
             made.append(Provision(claim, here, report))
         left &= ~here
     return made
+
+
+def _with_room(
+    report: CSIStorageCapacity,
+    size: int,
+    nodes: Mask,
+    snapshot: Snapshot,
+    *,
+    own: frozenset[str],
+    before: Sequence[Provision],
+) -> Mask:
+    """Those of the nodes for which the pool has room beside what is under way and the pod's other claims."""
+    parts = {snapshot.ledger.spoken_for(report, own): nodes}
+    for each in before:
+        if each.capacity is report:
+            parts = _split(parts, each.nodes, capacity.request_bytes(each.claim) or 0)
+    return reduce(or_, (mask for spoken, mask in parts.items() if capacity.has_room(report, size, spoken)), 0)
+
+
+def _split(parts: Mapping[int, Mask], nodes: Mask, more: int) -> dict[int, Mask]:
+    """The parts by bytes spoken for, with so many more on these nodes."""
+    split = dict[int, Mask]()
+    for spoken, mask in parts.items():
+        for key, part in ((spoken + more, mask & nodes), (spoken, mask & ~nodes)):
+            if part:
+                split[key] = split.get(key, 0) | part
+    return split

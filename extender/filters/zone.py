@@ -44,7 +44,7 @@ def prepare(pod: Pod, snapshot: Snapshot) -> Facts | Rejection | None:
 
 def check(facts: Facts, snapshot: Snapshot, nodes: Mask) -> Findings:
     """Every constraint, on nodes that have any zone or region label."""
-    left, objections = nodes & snapshot.nodes.zoned(), []
+    left, objections = nodes if snapshot.rules.zones_are_required else nodes & snapshot.nodes.zoned(), []
     for claim, volume, constraint in facts.constraints:
         outside = left & ~snapshot.nodes.in_zone(constraint)
         if outside:

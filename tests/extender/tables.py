@@ -61,10 +61,12 @@ class Table(Generic[ObjectT]):
 class Cluster:
     """Tables of all kinds and a snapshot that follows them."""
 
-    def __init__(self, objects: Iterable[JSON] = (), rules: Rules | None = None) -> None:
+    def __init__(
+        self, objects: Iterable[JSON] = (), rules: Rules | None = None, clock: Callable[[], float] = lambda: 0.0
+    ) -> None:
         self.tables = {name: Table(indexes(name)) for name in RESOURCES}
         stores = Stores(**{name: table for name, table in self.tables.items() if name != "nodes"})
-        self.snapshot = Snapshot(stores, rules or Rules())
+        self.snapshot = Snapshot(stores, rules or Rules(), clock)
         for name, handler in self.snapshot.handlers.items():
             self.tables[name].subscribe(handler)
         for obj in objects:
