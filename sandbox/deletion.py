@@ -84,7 +84,7 @@ class Deletion:
             old = from_stored(kind, record.value)
             _check_preconditions(kind, key[1], old["metadata"], options)
             request = Attributes(Operation.DELETE, kind, *key, call, None, old, options=_options_body(options, call))
-            await self._pipeline.admission.validate(request)
+            await self._pipeline.admission.admit_deletion(request)
             try:
                 return await self._carry_out(kind, record, options, call)
             except WriteConflictError:

@@ -66,6 +66,9 @@ class Admission(Protocol):
     async def validate(self, request: Attributes) -> None:
         """Raise what they object."""
 
+    async def admit_deletion(self, request: Attributes) -> None:
+        """Raise what they object to a deletion, in both phases."""
+
 
 class Pipeline:
     """Writes single objects; see the module."""

@@ -19,7 +19,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from sandbox import rules
-from sandbox.admission import Admission
+from sandbox.admission import open_admission
 from sandbox.api import Api
 from sandbox.attributes import ADMIN
 from sandbox.collector import Collector
@@ -84,8 +84,9 @@ async def serve(settings: SandboxSettings) -> AsyncIterator[Sandbox]:
     with _store(settings.data) as (store, folder):
         host, _ = parse_listen(settings.listen)
         context, credentials = await asyncio.to_thread(prepare, folder, host)
-        async with Admission(store) as admission:
-            api = Api(store, Kinds(), rules, admission)
+        kinds = Kinds()
+        async with open_admission(store, kinds) as admission:
+            api = Api(store, kinds, rules, admission)
             await _ensure_namespaces(api)
             stopping = asyncio.Event()
             server = ApiServer(api, Identities({credentials.token: ADMIN}), settings.registry, stopping)

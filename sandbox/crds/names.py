@@ -118,7 +118,8 @@ def establish(definition: JSON, kinds: Kinds, now: str = "") -> JSON:
 def _taken(definition: JSON, kinds: Kinds) -> tuple[str, str] | None:
     """Reason and message, where a name of the definition belongs to another resource of the group."""
     spec, names = definition["spec"], definition["spec"]["names"]
-    others = [kind for kind in kinds if kind.group == spec["group"] and kind.resource != definition["metadata"]["name"]]
+    name = definition["metadata"]["name"]
+    others = [kind for kind in kinds if kind.group == spec["group"] and (kind.resource != name or kind.custom is None)]
     resources = {name for kind in others for name in (kind.plural, kind.singular, *kind.short_names)}
     kind_names = {name for kind in others for name in (kind.kind, kind.list_kind)}
     checks = [

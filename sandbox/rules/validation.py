@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from model.meta import JSON
-from sandbox.crds import validate_custom, validate_definition
+from sandbox.crds import validate_custom, validate_definition, validate_definition_change
 from sandbox.errors import FieldError
 from sandbox.kinds import Kind
 from sandbox.rules import claims, csi, metadata, plain, pods, storage_classes, volumes, webhooks
@@ -42,7 +42,7 @@ _CHECKS: Final[dict[str, _Checks]] = {
     "events": _Checks(plain.event),
     "mutatingwebhookconfigurations.admissionregistration.k8s.io": _Checks(webhooks.new),
     "validatingwebhookconfigurations.admissionregistration.k8s.io": _Checks(webhooks.new),
-    "customresourcedefinitions.apiextensions.k8s.io": _Checks(validate_definition),
+    "customresourcedefinitions.apiextensions.k8s.io": _Checks(validate_definition, validate_definition_change),
 }
 
 

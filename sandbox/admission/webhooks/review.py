@@ -41,7 +41,7 @@ class _Review(msgspec.Struct, frozen=True, rename="camel"):
 def question(uid: str, request: Attributes, kind: Kind) -> JSON:
     """The review that a webhook which wants to see this version of the kind is sent."""
     user = request.call.user
-    about = {
+    about: JSON = {
         "uid": uid,
         "kind": _kind(request, kind),
         "resource": _resource(kind),
