@@ -18,6 +18,16 @@ _PATH_NAMED: Final = frozenset(
         "roles.rbac.authorization.k8s.io",
     }
 )
+_GENERIC_GROUPS: Final = frozenset(
+    {
+        "admissionregistration.k8s.io",
+        "apiextensions.k8s.io",
+        "coordination.k8s.io",
+        "policy",
+        "rbac.authorization.k8s.io",
+    }
+)
+"""Groups whose finalizers, like those of custom kinds, need no prefix."""
 _STANDARD_FINALIZERS: Final = frozenset({"orphan", "foregroundDeletion", "kubernetes"})
 
 
@@ -33,12 +43,12 @@ def on_create(kind: Kind, metadata: JSON) -> list[FieldError]:
     if metadata.get("namespace"):
         namespace = metadata["namespace"]
         errors += [FieldError.invalid("metadata.namespace", namespace, why) for why in names.dns_label(namespace)]
-    return errors + list(_common(metadata))
+    return errors + list(_common(kind, metadata))
 
 
-def on_update(metadata: JSON, old: JSON) -> list[FieldError]:
+def on_update(kind: Kind, metadata: JSON, old: JSON) -> list[FieldError]:
     """Objections to changed metadata."""
-    errors = list(_common(metadata))
+    errors = list(_common(kind, metadata))
     errors += [
         FieldError.invalid(f"metadata.{field}", metadata.get(field), IMMUTABLE)
         for field in ("name", "namespace", "uid", "creationTimestamp")
@@ -62,29 +72,34 @@ def _name_rule(kind: Kind) -> Callable[[str], Sequence[str]]:
     return names.path_segment if kind.stored_resource in _PATH_NAMED else names.dns_subdomain
 
 
-def _common(metadata: JSON) -> Iterable[FieldError]:
+def _common(kind: Kind, metadata: JSON) -> Iterable[FieldError]:
     yield from names.labels("metadata.labels", metadata.get("labels") or {})
     yield from names.annotations("metadata.annotations", metadata.get("annotations") or {})
-    for finalizer in metadata.get("finalizers") or ():
+    prefixed = kind.custom is None and kind.group not in _GENERIC_GROUPS
+    yield from _finalizers(metadata.get("finalizers") or (), prefixed=prefixed)
+    yield from _owners(metadata.get("ownerReferences") or ())
+
+
+def _finalizers(finalizers: Sequence[str], *, prefixed: bool) -> Iterable[FieldError]:
+    for index, finalizer in enumerate(finalizers):
         yield from (
             FieldError.invalid("metadata.finalizers", finalizer, why) for why in names.qualified_name(finalizer)
         )
-        if "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
-            yield FieldError.invalid(
-                "metadata.finalizers", finalizer, "name is neither a standard finalizer name nor is it fully qualified"
-            )
-    yield from _owners(metadata.get("ownerReferences") or ())
+        if prefixed and "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
+            why = "name is neither a standard finalizer name nor is it fully qualified"
+            yield FieldError.invalid(f"metadata.finalizers[{index}]", finalizer, why)
+    if {"orphan", "foregroundDeletion"} <= set(finalizers):
+        why = "finalizer orphan and foregroundDeletion cannot be both set"
+        yield FieldError.invalid("metadata.finalizers", finalizers, why)
 
 
 def _owners(references: Sequence[JSON]) -> Iterable[FieldError]:
     controllers = [each for each in references if each.get("controller")]
     for index, reference in enumerate(references):
         path = f"metadata.ownerReferences[{index}]"
-        if not reference.get("apiVersion"):
-            yield FieldError.invalid(f"{path}.apiVersion", "", "version must not be empty")
-        for field in ("kind", "name", "uid"):
+        for field in ("apiVersion", "kind", "name", "uid"):
             if not reference.get(field):
-                yield FieldError.invalid(f"{path}.{field}", "", "must not be empty")
+                yield FieldError.required(f"{path}.{field}", "must not be empty")
     if len(controllers) > 1:
         first, second = (f"{each.get('kind')}/{each.get('name')}" for each in controllers[:2])
         detail = (

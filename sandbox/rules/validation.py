@@ -57,7 +57,7 @@ def validate_create(kind: Kind, obj: JSON) -> list[FieldError]:
 
 def validate_update(kind: Kind, new: JSON, old: JSON, subresource: str) -> list[FieldError]:
     """Objections to a changed object, through the path that changes it."""
-    errors = metadata.on_update(new["metadata"], old["metadata"])
+    errors = metadata.on_update(kind, new["metadata"], old["metadata"])
     if kind.custom is not None:
         return errors + list(validate_custom(kind, new, old))
     checks = _CHECKS.get(kind.stored_resource, _Checks())
