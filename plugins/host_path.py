@@ -1,21 +1,29 @@
 """hostPath: directories of a node, made beneath one root and removed only there or beneath `/tmp`.
 
-The volume's name is the directory's, so that making it twice is making it once. Rule: the in-tree plugin
-`kubernetes.io/host-path`, which provisions for tests and single nodes.
+The volume's name is the directory's, so that making it twice is making it once. For a pod nothing is mounted: it finds
+the path itself, once that is what the source's `type` says. Rule: the in-tree plugin `kubernetes.io/host-path`, which
+provisions for tests and single nodes.
 """
 
+import os
 import re
+import stat
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Final
+
+import msgspec
 
 from model.volumes import PersistentVolume
 from plugins import folders
 from plugins.blocking import Blocking
 from plugins.errors import Failed, NotSupported
+from plugins.host import checked_path
 from plugins.placement import affinity_of
 from plugins.protocol import Provisioned, ProvisionRequest
 from plugins.recycling import scrub_seconds
+from plugins.source import PodFacts, Source
 
 NAME: Final = "kubernetes.io/host-path"
 ROOT: Final = Path("/tmp/hostpath_pv")  # noqa: S108 - where the in-tree plugin makes them
@@ -82,3 +90,67 @@ class HostPath:
             if way is not None and not self._root.is_relative_to(root / way):
                 return root, way
         raise Failed(f"can not delete {path!r}: it is not beneath {self._root} or {DELETABLE}")
+
+
+class _Fields(msgspec.Struct):
+    path: str = ""
+    type: str | None = None
+
+
+class HostPathMounter:
+    """Shows pods the paths of their node."""
+
+    def __init__(self, *, deadline_seconds: float = 30.0) -> None:
+        self._blocking = Blocking(deadline_seconds)
+
+    async def mount(self, source: Source, pod: PodFacts) -> Path:
+        """The path, once it is of the type that the source names; made where the type says so.
+
+        Raises:
+            Failed: it is something else, or not there.
+            InDoubt: the file system did not answer in time.
+        """
+        del pod
+        fields = source.fields(_Fields)
+        path = checked_path(fields.path, "the hostPath")
+        if fields.type:
+            await self._blocking.run(str(path), "looking at", partial(_check_type, path, fields.type))
+        return path
+
+    async def unmount(self, name: str, pod_uid: str) -> None:
+        """Nothing was mounted."""
+
+
+_TYPES: Final[dict[str, Callable[[int], bool]]] = {
+    "Directory": stat.S_ISDIR,
+    "DirectoryOrCreate": stat.S_ISDIR,
+    "File": stat.S_ISREG,
+    "FileOrCreate": stat.S_ISREG,
+    "Socket": stat.S_ISSOCK,
+    "CharDevice": stat.S_ISCHR,
+    "BlockDevice": stat.S_ISBLK,
+}
+
+
+def _check_type(path: Path, kind: str) -> None:
+    if kind not in _TYPES:
+        raise Failed(f"{kind!r} is no type of a hostPath: expected one of {', '.join(_TYPES)}")
+    with folders.explained(f"make {path}"):
+        _make(path, kind)
+    if not _TYPES[kind](_mode_of(path)):
+        raise Failed(f"hostPath type check failed: {path} is not a {kind.removesuffix('OrCreate')}")
+
+
+def _make(path: Path, kind: str) -> None:
+    if kind == "DirectoryOrCreate" and not path.exists():
+        path.mkdir(0o755, parents=True, exist_ok=True)
+    if kind == "FileOrCreate" and not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644))
+
+
+def _mode_of(path: Path) -> int:
+    """0, which no type is, where there is nothing."""
+    try:
+        return path.stat().st_mode
+    except OSError:
+        return 0
