@@ -86,14 +86,22 @@ class Context:
     gate: Gate
     settings: ControllerSettings
 
-    def queue(self, name: str, *, base_seconds: float = 0.005, max_seconds: float = 1000.0) -> WorkQueue:
-        """A queue of keys; `name`, unique in the process, is the label of its metrics."""
+    def queue(
+        self,
+        name: str,
+        *,
+        base_seconds: float = 0.005,
+        max_seconds: float = 1000.0,
+        lane: Callable[[str], str] | None = None,
+    ) -> WorkQueue:
+        """A queue of keys; `name`, unique in the process, is the label of its metrics. The rest as WorkQueue has it."""
         return WorkQueue(
             name,
             base_seconds=base_seconds,
             max_seconds=max_seconds,
             rate=RETRIES_A_SECOND,
             burst=RETRY_BURST,
+            lane=lane,
             metrics=self.client.metrics,
         )
 

@@ -1,0 +1,1 @@
+"""Binds claims and volumes, releases and reclaims: kube-controller-manager's persistentvolume-binder-controller."""

@@ -1,0 +1,141 @@
+"""Who gets which volume: the free ones on one side, those who wait on the other, and who has been promised what.
+
+Claims that came together are matched together, the smallest first, so that none takes a volume that only a larger one
+could not do without; a volume that becomes free is offered to the claims that wait for such a one. What is promised is
+out of the game until the claim's pass has ended, which then shows what came of it: passes of different claims may so
+run side by side and never want the same volume.
+
+Decides only. Reads the objects as they are now through the functions it is given, and remembers names.
+"""
+
+from collections.abc import Callable, Iterable
+from operator import attrgetter
+
+from controllers.binding.free import FreeVolumes, kind_of
+from controllers.binding.waiting import WaitingClaims, order_of
+from model.volumes import PersistentVolume, PersistentVolumeClaim
+from storage.binding import reserved_for, suits, takeable
+
+
+class Matcher:
+    """All matching of one binder. Claims go by key, volumes by name."""
+
+    def __init__(
+        self,
+        *,
+        claim: Callable[[str], PersistentVolumeClaim | None],
+        volume: Callable[[str], PersistentVolume | None],
+        reserved: Callable[[str], Iterable[PersistentVolume]],
+        delays: Callable[[str], bool],
+        wake: Callable[[str], None],
+    ) -> None:
+        """`reserved` gives the volumes whose claimRef has the claim's key.
+
+        `delays` tells whether a class leaves its choice to whoever schedules; `wake` is told of a claim that a volume
+        was promised to, and that is to be worked on.
+        """
+        self._claim = claim
+        self._volume = volume
+        self._reserved = reserved
+        self._delays = delays
+        self._wake = wake
+        self._free = FreeVolumes()
+        self._waiting = WaitingClaims()
+        self._fresh: dict[str, set[str]] = {}
+        """By class: claims that came or changed and were not matched since; each is about to be worked on."""
+        self._offered: dict[str, set[str]] = {}
+        """By class: volumes that became free and that nobody was asked about since."""
+        self._promised: dict[str, str] = {}
+        """By the claim's key."""
+        self._taken: dict[str, str] = {}
+        """The same by the volume's name."""
+
+    @property
+    def has_offers(self) -> bool:
+        """Whether a volume has become free that may be for somebody who waits."""
+        return bool(self._offered)
+
+    @property
+    def waiting(self) -> int:
+        """How many claims wait."""
+        return len(self._waiting)
+
+    def see_claim(self, key: str) -> None:
+        """A claim was added, changed or deleted, and is about to be worked on."""
+        if key in self._promised:
+            return
+        claim = self._claim(key)
+        if self._waiting.put(key, claim) and claim is not None:
+            self._fresh.setdefault(claim.storage_class, set()).add(key)
+
+    def see_volume(self, name: str) -> None:
+        """A volume was added, changed or deleted."""
+        if name in self._taken:
+            return
+        volume = self._volume(name)
+        if self._free.put(name, volume) and volume is not None:
+            self._offered.setdefault(volume.storage_class, set()).add(name)
+
+    def choice(self, claim: PersistentVolumeClaim) -> PersistentVolume | None:
+        """The volume for a claim that is being worked on, promised to it until `done`."""
+        if claim.key in self._fresh.get(claim.storage_class, ()):
+            self.match(claim.storage_class)
+        name = self._promised.get(claim.key)
+        volume = self._volume(name) if name else None
+        reserved = volume is not None and any(each.name != name for each in self._reserved(claim.key))
+        if volume is not None and not reserved and _fits(volume, claim):
+            return volume
+        self._break(claim.key)
+        return self._find(claim)
+
+    def done(self, key: str) -> None:
+        """The work on a claim has ended, well or not: look at what came of it."""
+        self._break(key)
+        self._waiting.put(key, self._claim(key))
+
+    def offer(self) -> None:
+        """Match what came together, in all classes."""
+        for storage_class in [*self._offered]:
+            self.match(storage_class)
+
+    def match(self, storage_class: str) -> None:
+        """Match what came together, in one class."""
+        came = (self._waiting.get(key) for key in self._fresh.pop(storage_class, ()))
+        for claim in sorted((claim for claim in came if claim is not None), key=order_of):
+            self._find(claim)
+        offered = self._offered.pop(storage_class, ())
+        if self._delays(storage_class):
+            return
+        free = (self._free.get(name) for name in offered)
+        for volume in sorted((volume for volume in free if volume is not None), key=attrgetter("capacity_nanos")):
+            taker = self._waiting.choose(volume)
+            if taker is not None:
+                self._promise(taker.key, volume.name)
+                self._wake(taker.key)
+
+    def _find(self, claim: PersistentVolumeClaim) -> PersistentVolume | None:
+        reserved = (volume for volume in self._reserved(claim.key) if volume.name not in self._taken)
+        volume = self._free.choose(claim, reserved, delay_binding=self._delays(claim.storage_class))
+        if volume is not None:
+            self._promise(claim.key, volume.name)
+        return volume
+
+    def _promise(self, key: str, name: str) -> None:
+        self._promised[key], self._taken[name] = name, key
+        self._free.take(name)
+        self._waiting.take(key)
+
+    def _break(self, key: str) -> None:
+        name = self._promised.pop(key, None)
+        if name is not None:
+            del self._taken[name]
+            self.see_volume(name)
+
+
+def _fits(volume: PersistentVolume, claim: PersistentVolumeClaim) -> bool:
+    """Whether a volume that was promised is still one for the claim, both as they are now."""
+    if not suits(volume, claim) or not volume.access_modes >= claim.access_modes:
+        return False
+    if volume.spec.claim_ref is not None:
+        return reserved_for(volume, claim)
+    return takeable(volume, claim) and kind_of(volume) == kind_of(claim)
