@@ -1,4 +1,4 @@
-"""CSINode, CSIDriver, CSIStorageCapacity and VolumeAttachment (storage.k8s.io/v1), and Lease."""
+"""CSINode, CSIDriver, CSIStorageCapacity and VolumeAttachment (storage.k8s.io/v1), snapshot classes, and Lease."""
 
 import msgspec
 
@@ -54,6 +54,12 @@ class CSIStorageCapacity(Object, frozen=True, gc=False):
     node_topology: LabelSelector | None = None
     capacity: str | None = None
     maximum_volume_size: str | None = None
+
+
+class VolumeSnapshotClass(Object, frozen=True, gc=False):
+    """A class of snapshots (snapshot.storage.k8s.io/v1)."""
+
+    driver: str = ""
 
 
 class AttachmentSource(msgspec.Struct, frozen=True, gc=False, rename="camel"):

@@ -33,6 +33,8 @@ MIGRATED_PLUGINS: Final = "storage.alpha.kubernetes.io/migrated-plugins"
 DEFAULT_CLASS: Final = "storageclass.kubernetes.io/is-default-class"
 BETA_DEFAULT_CLASS: Final = "storageclass.beta.kubernetes.io/is-default-class"
 """On classes, written by admins: "true" makes a class the default one."""
+DEFAULT_SNAPSHOT_CLASS: Final = "snapshot.storage.kubernetes.io/is-default-class"
+"""On snapshot classes, written by admins: "true" makes one the default of its driver."""
 
 # --- finalizers ---
 CLAIM_PROTECTION: Final = "kubernetes.io/pvc-protection"

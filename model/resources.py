@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from model.csi import CSIDriver, CSINode, CSIStorageCapacity, Lease, VolumeAttachment
+from model.csi import CSIDriver, CSINode, CSIStorageCapacity, Lease, VolumeAttachment, VolumeSnapshotClass
 from model.grants import ReferenceGrant
 from model.meta import Object
 from model.registrations import WebhookConfiguration
@@ -55,6 +55,14 @@ CAPACITIES = Resource(
     _STORAGE, "v1", "csistoragecapacities", "CSIStorageCapacity", namespaced=True, view=CSIStorageCapacity
 )
 ATTACHMENTS = Resource(_STORAGE, "v1", "volumeattachments", "VolumeAttachment", namespaced=False, view=VolumeAttachment)
+SNAPSHOT_CLASSES = Resource(
+    "snapshot.storage.k8s.io",
+    "v1",
+    "volumesnapshotclasses",
+    "VolumeSnapshotClass",
+    namespaced=False,
+    view=VolumeSnapshotClass,
+)
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease", namespaced=True, view=Lease)
 REFERENCE_GRANTS = Resource(
     "gateway.networking.k8s.io", "v1beta1", "referencegrants", "ReferenceGrant", namespaced=True, view=ReferenceGrant
