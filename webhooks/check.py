@@ -23,7 +23,8 @@ from model.resources import (
     Resource,
 )
 from webhooks.rules.evaluate import Finding, evaluate
-from webhooks.rules.facts import Facts, Policy, Snapshot
+from webhooks.rules.facts import Facts, Snapshot
+from webhooks.rules.policy import Policy
 from webhooks.rules.rule import Denial, Effect, Operation, Phase, Review, Rule, Warn
 
 READ: Final[Mapping[tuple[str, str], Resource[Any]]] = {

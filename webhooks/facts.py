@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 from kube.caches import Caches
 from kube.client import Client
 from kube.errors import NotFound
-from model.csi import CSIDriver, CSINode, CSIStorageCapacity
+from model.csi import CSIDriver, CSINode, CSIStorageCapacity, VolumeSnapshotClass
 from model.grants import ReferenceGrant
 from model.resources import (
     CAPACITIES,
@@ -15,14 +15,18 @@ from model.resources import (
     CLASSES,
     CSI_DRIVERS,
     CSI_NODES,
+    NAMESPACES,
     NODES,
     REFERENCE_GRANTS,
+    SNAPSHOT_CLASSES,
     VOLUMES,
     Resource,
 )
+from model.selectors import Labels
 from model.volumes import PersistentVolume, PersistentVolumeClaim, StorageClass
 from model.workloads import Node
-from webhooks.rules.facts import ClaimNeed, Facts, GrantsNeed, Need, Policy, handle_key
+from webhooks.rules.facts import ClaimNeed, Facts, GrantsNeed, Need, NodeNeed, handle_key
+from webhooks.rules.policy import Policy
 
 CACHED: Final[tuple[Resource[Any], ...]] = (NODES, CLAIMS, VOLUMES, CLASSES, CSI_NODES, CSI_DRIVERS, CAPACITIES)
 """The caches that the rules ask."""
@@ -46,6 +50,10 @@ class FactsSource(Protocol):
         """What is known at this moment, these read from the server."""
         ...
 
+    async def namespace_labels(self, name: str) -> Labels:
+        """The labels of a namespace; none where it does not exist."""
+        ...
+
 
 @dataclass(frozen=True)
 class CachedFacts:
@@ -56,9 +64,13 @@ class CachedFacts:
     complete: bool = True
     live_claims: Mapping[str, PersistentVolumeClaim | None] = field(default_factory=dict)
     live_grants: Mapping[str, Sequence[ReferenceGrant] | None] = field(default_factory=dict)
+    live_nodes: Mapping[str, Node | None] = field(default_factory=dict)
 
     def nodes(self) -> Collection[Node]:
         return self.caches.nodes.values()
+
+    def node(self, name: str) -> Node | None:
+        return self.live_nodes[name] if name in self.live_nodes else self.caches.nodes.get(name)
 
     def csi_nodes(self) -> Collection[CSINode]:
         return self.caches.csi_nodes.values()
@@ -94,6 +106,9 @@ class CachedFacts:
     def grants(self, namespace: str) -> Sequence[ReferenceGrant] | None:
         return self.live_grants.get(namespace)
 
+    def snapshot_classes(self) -> Collection[VolumeSnapshotClass]:
+        return self.caches.of(SNAPSHOT_CLASSES).values()
+
 
 class ClusterFacts:
     """The facts of one cluster. The caches are run by whoever made them."""
@@ -108,10 +123,10 @@ class ClusterFacts:
     def complaint(self) -> str | None:
         return self._caches.complaint()
 
-    def now(self) -> CachedFacts:
+    def now(self) -> Facts:
         return self._facts
 
-    async def confirmed(self, needs: Collection[Need]) -> CachedFacts:
+    async def confirmed(self, needs: Collection[Need]) -> Facts:
         """What is known at this moment, these read from the server.
 
         Raises:
@@ -119,13 +134,36 @@ class ClusterFacts:
         """
         claims: dict[str, PersistentVolumeClaim | None] = {}
         grants: dict[str, Sequence[ReferenceGrant] | None] = {}
+        nodes: dict[str, Node | None] = {}
         for need in needs:
             match need:
                 case ClaimNeed(namespace, name):
                     claims[f"{namespace}/{name}"] = await self._claim(namespace, name)
                 case GrantsNeed(namespace):
                     grants[namespace] = await self._grants(namespace)
-        return replace(self._facts, live_claims=claims, live_grants=grants)
+                case NodeNeed(name):
+                    nodes[name] = await self._node(name)
+        return replace(self._facts, live_claims=claims, live_grants=grants, live_nodes=nodes)
+
+    async def namespace_labels(self, name: str) -> Labels:
+        """The labels of a namespace, from the cache or, of one that is new to it, from the server.
+
+        Raises:
+            KubeError: the server can not be asked.
+        """
+        namespace = self._caches.of(NAMESPACES).get(name)
+        if namespace is not None:
+            return namespace.labels
+        try:
+            return (await self._client.get(NAMESPACES, name)).labels
+        except NotFound:
+            return {}
+
+    async def _node(self, name: str) -> Node | None:
+        try:
+            return await self._client.get(NODES, name)
+        except NotFound:
+            return None
 
     async def _claim(self, namespace: str, name: str) -> PersistentVolumeClaim | None:
         try:

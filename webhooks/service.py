@@ -21,7 +21,7 @@ from webhooks.facts import ClusterFacts, FactsSource
 from webhooks.metrics import WebhookMetrics
 from webhooks.rules import select
 from webhooks.rules.evaluate import Verdict, evaluate, needs
-from webhooks.rules.facts import Policy
+from webhooks.rules.policy import Policy
 from webhooks.rules.rule import Phase, Review, Rule
 from webhooks.wire import AdmissionRequest, AdmissionReview, ReviewError, answer, read, request_of
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from model.meta import JSON
 from tests.webhooks.cases import view
-from webhooks.rules import RULES
+from webhooks.rules import DEFAULTS
 from webhooks.rules.evaluate import evaluate
 from webhooks.rules.facts import Snapshot
 from webhooks.rules.rule import Denial, Operation, Phase, Review, Warn
@@ -105,7 +105,7 @@ def _run(review: Review[Any], context: tuple[JSON, ...], *, complete: bool) -> R
     facts, findings = Snapshot([view(each) for each in context], complete=complete), []
     before = review.raw
     for phase in Phase:
-        verdict = evaluate(phase, RULES, review, facts)
+        verdict = evaluate(phase, DEFAULTS, review, facts)
         findings += [each for each in verdict.findings if each not in findings]
         review = Review(review.operation, view(verdict.raw), verdict.raw, review.old, review.old_raw)
     return Result(

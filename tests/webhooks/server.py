@@ -24,7 +24,7 @@ from serving.http import make_app, require_client_certificate
 from serving.site import serve
 from serving.tls import TLSFiles
 from tests.webhooks.cases import Outcome, view
-from webhooks.rules import RULES
+from webhooks.rules import DEFAULTS
 from webhooks.rules.facts import Facts, Need, Snapshot
 from webhooks.service import DEADLINE_SECONDS, PATHS, Webhooks
 from webhooks.wire import MAX_BODY_BYTES
@@ -123,7 +123,7 @@ async def running(folder: Path, context: Collection[JSON] = ()) -> AsyncIterator
         (folder / f"{name}.crt").write_bytes(leaf.certificate)
         (folder / f"{name}.key").write_bytes(leaf.key)
     source = FixedFacts(Snapshot([view(each) for each in context]))
-    service, health = Webhooks(RULES, source, registry), Health(registry)
+    service, health = Webhooks(DEFAULTS, source, registry), Health(registry)
     health.add_check("webhooks", service.complaint)
     app = make_app(
         [*service.routes(), *health.routes()],

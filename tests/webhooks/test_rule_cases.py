@@ -9,7 +9,7 @@ import pytest
 
 from model.meta import JSON
 from tests.webhooks.cases import Outcome, admission_cases, applied, compare, view
-from webhooks.rules import RULES
+from webhooks.rules import DEFAULTS
 from webhooks.rules.evaluate import Verdict, evaluate
 from webhooks.rules.facts import Snapshot
 from webhooks.rules.rule import Operation, Phase, Review
@@ -29,9 +29,9 @@ def facts_of(case: JSON) -> Snapshot:
 
 
 def run(review: Review, facts: Snapshot) -> tuple[Verdict, Verdict]:
-    mutated = evaluate(Phase.MUTATE, RULES, review, facts)
+    mutated = evaluate(Phase.MUTATE, DEFAULTS, review, facts)
     after = replace(review, raw=mutated.raw, subject=view(mutated.raw))
-    return mutated, evaluate(Phase.VALIDATE, RULES, after, facts)
+    return mutated, evaluate(Phase.VALIDATE, DEFAULTS, after, facts)
 
 
 @pytest.mark.parametrize("case", admission_cases())
@@ -46,10 +46,10 @@ def test_the_rules_decide_as_the_case_says(case: JSON) -> None:
 def test_the_patch_applies_to_what_came_and_a_second_run_changes_nothing(case: JSON) -> None:
     review, facts = review_of(case), facts_of(case)
     received = copy.deepcopy(review.raw)
-    once = evaluate(Phase.MUTATE, RULES, review, facts)
+    once = evaluate(Phase.MUTATE, DEFAULTS, review, facts)
     assert review.raw == received
     assert jsonpatch.apply_patch(review.raw, once.patch) == once.raw
-    again = evaluate(Phase.MUTATE, RULES, replace(review, raw=once.raw, subject=view(once.raw)), facts)
+    again = evaluate(Phase.MUTATE, DEFAULTS, replace(review, raw=once.raw, subject=view(once.raw)), facts)
     assert again.patch == []
 
 
@@ -62,7 +62,7 @@ def created_from_manifests() -> list[Any]:
 @pytest.mark.parametrize("case", created_from_manifests())
 def test_applying_the_manifest_again_over_the_result_gives_the_result(case: JSON) -> None:
     facts, manifest = facts_of(case), case["object"]
-    stored = evaluate(Phase.MUTATE, RULES, review_of(case), facts).raw
+    stored = evaluate(Phase.MUTATE, DEFAULTS, review_of(case), facts).raw
     sent = applied(stored, manifest)
     update = Review(Operation.UPDATE, view(sent), sent, view(stored), stored)
-    assert evaluate(Phase.MUTATE, RULES, update, facts).raw == stored
+    assert evaluate(Phase.MUTATE, DEFAULTS, update, facts).raw == stored

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from model import names
 from model.meta import JSON
 from tests.webhooks.cases import applied, view
-from webhooks.rules import RULES
+from webhooks.rules import DEFAULTS
 from webhooks.rules.evaluate import Verdict, evaluate
 from webhooks.rules.facts import Snapshot
 from webhooks.rules.rule import Operation, Phase, Review
@@ -181,7 +181,7 @@ def update(raw: JSON, old: JSON) -> Review[Any]:
 
 
 def mutate(review: Review[Any], facts: Snapshot) -> Verdict:
-    return evaluate(Phase.MUTATE, RULES, review, facts)
+    return evaluate(Phase.MUTATE, DEFAULTS, review, facts)
 
 
 def without_patches(value: Any, verdict: Verdict) -> Any:
@@ -238,7 +238,7 @@ def test_an_object_in_deletion_is_let_pass_untouched(raw: JSON, facts: Snapshot)
     going = {**raw, "metadata": {**raw["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}}
     for review in (update(going, going), update(raw, going), Review(Operation.DELETE, view(going), going)):
         for phase in Phase:
-            assert evaluate(phase, RULES, review, facts).findings == ()
+            assert evaluate(phase, DEFAULTS, review, facts).findings == ()
 
 
 @given(OBJECTS, FACTS)
@@ -252,12 +252,12 @@ def test_an_update_of_something_else_changes_no_stored_field(raw: JSON, facts: S
 
 @given(OBJECTS, FACTS)
 def test_an_update_of_something_else_is_never_refused(raw: JSON, facts: Snapshot) -> None:
-    assert evaluate(Phase.VALIDATE, RULES, update(raw, raw), facts).findings == ()
+    assert evaluate(Phase.VALIDATE, DEFAULTS, update(raw, raw), facts).findings == ()
 
 
 @given(OBJECTS, FACTS)
 def test_whatever_the_cluster_validation_answers(raw: JSON, facts: Snapshot) -> None:
-    for each in evaluate(Phase.VALIDATE, RULES, create(raw), facts).findings:
+    for each in evaluate(Phase.VALIDATE, DEFAULTS, create(raw), facts).findings:
         assert not isinstance(each.effect, dict)
 
 
@@ -276,7 +276,7 @@ def test_from_manifests_alone_nothing_is_concluded_from_absence(raw: JSON, facts
         "sc-unknown-topology-key",
     }
     for phase in Phase:
-        assert not from_absence & set(evaluate(phase, RULES, create(raw), offline).rules)
+        assert not from_absence & set(evaluate(phase, DEFAULTS, create(raw), offline).rules)
 
 
 @given(OBJECTS, FACTS)

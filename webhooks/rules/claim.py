@@ -13,7 +13,7 @@ from webhooks.rules.facts import Facts
 from webhooks.rules.normal import distinct, whole_bytes
 from webhooks.rules.patch import drop, put
 from webhooks.rules.rule import Effect, Review
-from webhooks.rules.volume import both_classes
+from webhooks.rules.volume import annotation_moved, both_classes
 
 ClaimReview = Review[PersistentVolumeClaim]
 
@@ -34,7 +34,7 @@ def class_annotation(review: ClaimReview, facts: Facts) -> Iterator[Effect]:
         yield from put(review.raw, CLASS_FIELD, stored.spec.storage_class_name)
     else:
         return  # a stored claim that lives by the annotation keeps it
-    yield from drop(review.raw, ("metadata", "annotations", BETA_STORAGE_CLASS))
+    yield from annotation_moved(review.raw, BETA_STORAGE_CLASS, facts)
 
 
 def _means_stored_class(stored: PersistentVolumeClaim, *wanted: str | None) -> bool:

@@ -19,6 +19,8 @@ from webhooks.rules.rule import Denial, Effect, Review, Warn
 ClaimReview = Review[PersistentVolumeClaim]
 
 TINY_BYTES: Final = 2**20
+SOURCE_NAMESPACE: Final = "spec.dataSourceRef.namespace"
+REQUEST: Final = "spec.resources.requests.storage"
 
 
 def cross_namespace_source(review: ClaimReview, facts: Facts) -> Iterator[Effect]:
@@ -32,12 +34,12 @@ def cross_namespace_source(review: ClaimReview, facts: Facts) -> Iterator[Effect
     named = f"dataSourceRef names {source.kind} {source.namespace}/{source.name}"
     grants = facts.grants(source.namespace)
     if grants is None:
-        yield Warn(f"{named}, but this cluster has no ReferenceGrants that could allow it")
+        yield Warn(f"{named}, but this cluster has no ReferenceGrants that could allow it", SOURCE_NAMESPACE)
     elif not is_granted(claim.namespace, source, grants):
         yield Denial(
             f"{named}, but no ReferenceGrant in namespace {source.namespace} lets claims of namespace "
             f"{claim.namespace} use it",
-            "spec.dataSourceRef.namespace",
+            SOURCE_NAMESPACE,
         )
 
 
@@ -66,7 +68,8 @@ def volume_reserved(review: ClaimReview, facts: Facts) -> Iterator[Effect]:
     if volume is None or reference is None:
         return
     if (reference.namespace, reference.name) != (claim.namespace, claim.name):
-        yield Warn(f"PersistentVolume {volume.name} is reserved for claim {reference.namespace}/{reference.name}")
+        message = f"PersistentVolume {volume.name} is reserved for claim {reference.namespace}/{reference.name}"
+        yield Warn(message, "spec.volumeName")
 
 
 def prebound_mismatch(review: ClaimReview, facts: Facts) -> Iterator[Effect]:
@@ -74,11 +77,11 @@ def prebound_mismatch(review: ClaimReview, facts: Facts) -> Iterator[Effect]:
     claim, volume = review.subject, _named_volume(review.subject, facts)
     reasons = [] if volume is None else list(_mismatches(claim, volume))
     if volume is not None and reasons:
-        yield Warn(f"claim does not fit PersistentVolume {volume.name}: {', '.join(reasons)}")
+        yield Warn(f"claim does not fit PersistentVolume {volume.name}: {', '.join(reasons)}", "spec.volumeName")
 
 
 def _mismatches(claim: PersistentVolumeClaim, volume: PersistentVolume) -> Iterator[str]:
-    wanted, offered = _requested(claim), (volume.spec.capacity or {}).get("storage", "0")
+    wanted, offered = requested_size(claim), (volume.spec.capacity or {}).get("storage", "0")
     if _nanos(wanted) > _nanos(offered):
         yield f"{wanted} requested, {offered} offered"
     missing = sorted(claim.access_modes - volume.access_modes)
@@ -94,14 +97,15 @@ def unknown_class(review: ClaimReview, facts: Facts) -> Iterator[Effect]:
     if review.subject.spec.volume_name or not name or not facts.complete:
         return
     if facts.storage_class(name) is None and not facts.volumes_of_class(name):
-        yield Warn(f'StorageClass "{name}" does not exist and no PersistentVolume has that class')
+        message = f'StorageClass "{name}" does not exist and no PersistentVolume has that class'
+        yield Warn(message, "spec.storageClassName")
 
 
 def tiny_request(review: ClaimReview, _facts: Facts) -> Iterator[Effect]:
     """A size without its unit."""
-    requested = _requested(review.subject)
+    requested = requested_size(review.subject)
     if not review.subject.spec.volume_name and 0 < _nanos(requested) < TINY_BYTES * quantity.NANO:
-        yield Warn(f"request of {requested} is less than 1Mi; was a unit such as Mi or Gi meant?")
+        yield Warn(f"request of {requested} is less than 1Mi; was a unit such as Mi or Gi meant?", REQUEST)
 
 
 def selector_without_volume(review: ClaimReview, facts: Facts) -> Iterator[Effect]:
@@ -113,13 +117,15 @@ def selector_without_volume(review: ClaimReview, facts: Facts) -> Iterator[Effec
     volumes = facts.volumes_of_class(name)
     if storage_class.provisioner != NO_PROVISIONER and not any(takeable(each, claim) for each in volumes):
         yield Warn(
-            f"a claim with a selector is not provisioned dynamically and no available volume of class {name} matches it"
+            f"a claim with a selector is not provisioned dynamically and no available volume of class {name} "
+            "matches it",
+            "spec.selector",
         )
 
 
 def exceeds_capacity(review: ClaimReview, facts: Facts) -> Iterator[Effect]:
     """No segment has room for the volume at present, by what the driver publishes."""
-    claim, requested = review.subject, _requested(review.subject)
+    claim, requested = review.subject, requested_size(review.subject)
     storage_class = facts.storage_class(claim.storage_class)
     if storage_class is None or claim.spec.volume_name or not (facts.complete and _nanos(requested)):
         return
@@ -127,11 +133,13 @@ def exceeds_capacity(review: ClaimReview, facts: Facts) -> Iterator[Effect]:
     size = request_bytes(claim) if is_checked(claim, facts.csi_driver(storage_class.provisioner)) else None
     if size is not None and published and not any(is_sufficient(each, size) for each in published):
         yield Warn(
-            f"request of {requested} is larger than any volume class {storage_class.name} can provide at present"
+            f"request of {requested} is larger than any volume class {storage_class.name} can provide at present",
+            REQUEST,
         )
 
 
-def _requested(claim: PersistentVolumeClaim) -> str:
+def requested_size(claim: PersistentVolumeClaim) -> str:
+    """The size as it is written, "0" without one."""
     return (claim.spec.resources.requests or {}).get("storage", "0")
 
 

@@ -9,34 +9,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
-from model.csi import CSIDriver, CSINode, CSIStorageCapacity
+from model.csi import CSIDriver, CSINode, CSIStorageCapacity, VolumeSnapshotClass
 from model.grants import ReferenceGrant
 from model.meta import Object
 from model.volumes import PersistentVolume, PersistentVolumeClaim, StorageClass
 from model.workloads import Node
-
-PROTECTED_PATHS: Final = (
-    "/boot",
-    "/etc",
-    "/proc",
-    "/sys",
-    "/var/lib/etcd",
-    "/var/lib/kubelet",
-    "/run/containerd",
-    "/run/crio",
-    "/run/docker.sock",
-    "/var/run/containerd",
-    "/var/run/crio",
-    "/var/run/docker.sock",
-)
-"""Directories of a node that hold its configuration, its secrets, or the power over its containers."""
-
-
-@dataclass(frozen=True)
-class Policy:
-    """The numbers and lists of rules that an operator may replace."""
-
-    protected_paths: tuple[str, ...] = PROTECTED_PATHS
+from webhooks.rules.policy import Policy
 
 
 @dataclass(frozen=True)
@@ -54,7 +32,14 @@ class GrantsNeed:
     namespace: str
 
 
-Need = ClaimNeed | GrantsNeed
+@dataclass(frozen=True)
+class NodeNeed:
+    """A node that must be read live: a decision rests on its absence."""
+
+    name: str
+
+
+Need = ClaimNeed | GrantsNeed | NodeNeed
 
 
 class Facts(Protocol):
@@ -72,6 +57,10 @@ class Facts(Protocol):
 
     def nodes(self) -> Collection[Node]:
         """All nodes."""
+        ...
+
+    def node(self, name: str) -> Node | None:
+        """The node of that name, read live where a rule said so."""
         ...
 
     def csi_nodes(self) -> Collection[CSINode]:
@@ -118,8 +107,13 @@ class Facts(Protocol):
         """The ReferenceGrants of the namespace; None where the cluster has no such API."""
         ...
 
+    def snapshot_classes(self) -> Collection[VolumeSnapshotClass]:
+        """All classes of snapshots."""
+        ...
+
 
 ObjectT = TypeVar("ObjectT", bound=Object)
+DEFAULT_POLICY: Final = Policy()
 
 
 def handle_key(volume: PersistentVolume) -> str | None:
@@ -134,7 +128,7 @@ class Snapshot:
 
     objects: Sequence[Object]
     complete: bool = True
-    policy: Policy = Policy()
+    policy: Policy = DEFAULT_POLICY
     _by: Mapping[tuple[str, str], Sequence[Object]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -146,6 +140,9 @@ class Snapshot:
 
     def nodes(self) -> Collection[Node]:
         return self._find(Node, "kind", "Node")
+
+    def node(self, name: str) -> Node | None:
+        return self._one(Node, name)
 
     def csi_nodes(self) -> Collection[CSINode]:
         return self._find(CSINode, "kind", "CSINode")
@@ -179,6 +176,9 @@ class Snapshot:
 
     def grants(self, namespace: str) -> Sequence[ReferenceGrant]:
         return self._find(ReferenceGrant, "namespace", namespace)
+
+    def snapshot_classes(self) -> Collection[VolumeSnapshotClass]:
+        return self._find(VolumeSnapshotClass, "kind", "VolumeSnapshotClass")
 
     def _find(self, kind: type[ObjectT], index: str, value: str) -> list[ObjectT]:
         return [each for each in self._by.get((index, value), ()) if isinstance(each, kind)]

@@ -7,6 +7,8 @@ removed that is not there, and parents that are missing come along with the valu
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
+
 from model.meta import JSON
 
 Key = str | int
@@ -52,6 +54,31 @@ def drop(raw: JSON, path: tuple[str, ...]) -> Iterator[JSON]:
 def rename(path: tuple[str, ...], old: str, new: str) -> JSON:
     """Give the entry `old` of the map at `path` another key; it must be there, and the new key must not."""
     return {"op": "move", "from": pointer(*path, old), "path": pointer(*path, new)}
+
+
+def keys_of(path: str) -> list[str]:
+    """The keys of a JSON pointer."""
+    return [each.replace("~1", "/").replace("~0", "~") for each in path.split("/")[1:]]
+
+
+def dotted(path: str) -> str:
+    """A JSON pointer as the API server writes a field: `spec.accessModes`, `metadata.labels[a/b]`, `terms[0].key`."""
+    field = ""
+    for key in keys_of(path):
+        field += f"[{key}]" if key.isdecimal() or "/" in key or "." in key else f".{key}"
+    return field.removeprefix(".")
+
+
+def described(operation: JSON) -> str:
+    """An operation in words: `set spec.accessModes to [...]`."""
+    field = dotted(operation["path"])
+    match operation["op"]:
+        case "remove":
+            return f"remove {field}"
+        case "move":
+            return f"rename {dotted(operation['from'])} to {field}"
+        case _:
+            return f"set {field} to {orjson.dumps(operation['value']).decode()}"
 
 
 def _nest(path: tuple[Key, ...], value: object) -> object:

@@ -4,10 +4,11 @@ An effect is a JSON Patch operation on the raw object (a plain dict), a warning,
 and patch the raw object, so that fields nobody modelled survive.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, Generic, cast
+from functools import wraps
+from typing import Any, Final, Generic, cast
 
 import jsonpatch
 import msgspec
@@ -15,6 +16,7 @@ import msgspec
 from model.meta import JSON
 from model.resources import ObjectT, Resource
 from webhooks.rules.facts import Facts, Need
+from webhooks.rules.patch import described, dotted
 
 
 class Operation(StrEnum):
@@ -30,6 +32,27 @@ class Phase(StrEnum):
 
     MUTATE = "mutate"
     VALIDATE = "validate"
+
+
+class Kind(StrEnum):
+    """What a rule is for; decides which actions it can be given."""
+
+    NORMALIZES = "normalizes"
+    REFUSES = "refuses"
+    WARNS = "warns"
+
+
+class Action(StrEnum):
+    """What is done about what a rule finds."""
+
+    OFF = "off"
+    """Nothing: the rule does not run."""
+    ON = "on"
+    """What the rule is for."""
+    WARN = "warn"
+    """A warning: instead of the refusal, or of the change that a normalizing rule would make."""
+    REFUSE = "refuse"
+    """A refusal instead of the warning."""
 
 
 class Reason(StrEnum):
@@ -52,9 +75,10 @@ class Denial:
 
 @dataclass(frozen=True)
 class Warn:
-    """A line shown to the client; the request goes on."""
+    """A line shown to the client; the request goes on. `field` is the place, where there is one."""
 
     message: str
+    field: str = ""
 
 
 Effect = JSON | Warn | Denial
@@ -64,7 +88,8 @@ Effect = JSON | Warn | Denial
 class Review(Generic[ObjectT]):
     """One request. `subject` is what would be stored, or on DELETE what is to go; `old` is there on UPDATE alone.
 
-    `raw` and `old_raw` are the same objects as they came; patches are computed against `raw`.
+    `raw` and `old_raw` are the same objects as they came; patches are computed against `raw`. `user` is who asks, ""
+    where nobody does.
     """
 
     operation: Operation
@@ -72,6 +97,7 @@ class Review(Generic[ObjectT]):
     raw: JSON
     old: ObjectT | None = None
     old_raw: JSON | None = None
+    user: str = ""
 
     @property
     def terminating(self) -> bool:
@@ -109,5 +135,62 @@ class Rule:
     check: Check
     needs: Needs = no_needs
     """What must be read from the server itself before `check` may conclude from something's absence."""
+    kind: Kind = Kind.NORMALIZES
     default: bool = True
     """On unless switched off; the others are off unless switched on."""
+    instead_of: str = ""
+    """The rule that this one takes the place of where both are on."""
+
+    @property
+    def about(self) -> str:
+        """What it does, in a sentence."""
+        return (self.check.__doc__ or "").partition("\n")[0]
+
+    @property
+    def actions(self) -> frozenset[Action]:
+        """What it can be set to."""
+        return ACTIONS[self.kind]
+
+    def acting(self, action: Action) -> "Rule":
+        """The rule with what it finds turned into what the action says."""
+        match action, self.kind:
+            case Action.WARN, Kind.NORMALIZES | Kind.REFUSES:
+                return replace(self, check=_turned(self.check, _as_warning))
+            case Action.REFUSE, Kind.WARNS:
+                return replace(self, check=_turned(self.check, _as_denial))
+            case _:
+                return self
+
+
+ACTIONS: Final[Mapping[Kind, frozenset[Action]]] = {
+    Kind.NORMALIZES: frozenset({Action.OFF, Action.ON, Action.WARN}),
+    Kind.REFUSES: frozenset(Action),
+    Kind.WARNS: frozenset(Action),
+}
+
+
+def _turned(check: Check, turn: Callable[[Effect], Effect]) -> Check:
+    @wraps(check)
+    def turned(review: Review[Any], facts: Facts) -> Iterator[Effect]:
+        return map(turn, check(review, facts))
+
+    return turned
+
+
+def _as_warning(effect: Effect) -> Effect:
+    match effect:
+        case Denial(message, field):
+            return Warn(message, field)
+        case Warn():
+            return effect
+        case _:
+            return Warn(f"not normalized: would {described(effect)}", dotted(effect["path"]))
+
+
+def _as_denial(effect: Effect) -> Effect:
+    return Denial(effect.message, effect.field) if isinstance(effect, Warn) else effect
+
+
+def refusing(check: Check) -> Check:
+    """The same check with refusals in place of its warnings."""
+    return _turned(check, _as_denial)

@@ -5,7 +5,7 @@ The keys below `csi.storage.k8s.io/` are external-provisioner's; it refuses ever
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from model.meta import JSON
@@ -14,8 +14,9 @@ from model.volumes import BindingMode, StorageClass, TopologyTerm
 from storage.classes import default_class, is_default
 from webhooks.rules.facts import Facts
 from webhooks.rules.normal import CURRENT_TOPOLOGY, trimmed
-from webhooks.rules.patch import drop, put, rename
+from webhooks.rules.patch import put, rename
 from webhooks.rules.rule import Denial, Effect, Operation, Reason, Review, Warn
+from webhooks.rules.volume import annotation_moved
 
 ClassReview = Review[StorageClass]
 
@@ -39,7 +40,7 @@ KNOWN: Final = frozenset({FSTYPE, *(f"{secret}{half}" for secret in SECRETS for 
 IN_TREE: Final = "kubernetes.io/"
 
 
-def default_annotation(review: ClassReview, _facts: Facts) -> Iterator[Effect]:
+def default_annotation(review: ClassReview, facts: Facts) -> Iterator[Effect]:
     """Move the mark of the default class from the deprecated annotation to the current one."""
     annotations = review.subject.annotations
     deprecated, current = annotations.get(BETA_DEFAULT_CLASS), annotations.get(DEFAULT_CLASS)
@@ -47,11 +48,12 @@ def default_annotation(review: ClassReview, _facts: Facts) -> Iterator[Effect]:
         return
     if current in (None, deprecated) or _changes_deprecated_mark_alone(review):
         yield from put(review.raw, ("metadata", "annotations", DEFAULT_CLASS), deprecated)
-        yield from drop(review.raw, ("metadata", "annotations", BETA_DEFAULT_CLASS))
+        yield from annotation_moved(review.raw, BETA_DEFAULT_CLASS, facts)
     elif review.sets(_marks):
         yield Warn(
             f"annotations {BETA_DEFAULT_CLASS} and {DEFAULT_CLASS} disagree; "
-            'the class is default while either is "true"'
+            'the class is default while either is "true"',
+            f"metadata.annotations[{BETA_DEFAULT_CLASS}]",
         )
 
 
@@ -109,7 +111,7 @@ def _meaning(term: TopologyTerm, keys: Mapping[str, str]) -> frozenset[tuple[str
 def parameter_keys(review: ClassReview, _facts: Facts) -> Iterator[Effect]:
     """Spell reserved parameter keys as the provisioner knows them."""
     if review.operation is Operation.UPDATE:
-        yield from _stored_parameters(review)
+        yield from stored_parameters(review, spelt)
         return
     for wrong, right in _misspelt(review.subject.parameters or {}).items():
         yield rename(("parameters",), wrong, right)
@@ -118,27 +120,29 @@ def parameter_keys(review: ClassReview, _facts: Facts) -> Iterator[Effect]:
 def parameter_values(review: ClassReview, _facts: Facts) -> Iterator[Effect]:
     """Trim parameter values; texts of several lines stay as they are."""
     if review.operation is Operation.UPDATE:
-        yield from _stored_parameters(review)
+        yield from stored_parameters(review, spelt)
         return
     for key, value in (review.subject.parameters or {}).items():
         yield from put(review.raw, ("parameters", key), _trimmed_value(value))
 
 
-def _stored_parameters(review: ClassReview) -> Iterator[JSON]:
+def stored_parameters(review: ClassReview, spell: Callable[[str], str]) -> Iterator[JSON]:
     """Put the stored parameters back where the request's mean the same: they are immutable.
 
     Applying a manifest again brings a misspelt key back beside the right one, as the right one is not in the manifest.
     """
     given, stored = review.subject.parameters or {}, (review.old.parameters if review.old else None) or {}
-    if given != stored and _as_stored(given, stored) == stored:
+    if given != stored and _as_stored(given, stored, spell) == stored:
         yield from put(review.raw, ("parameters",), stored)
 
 
-def _as_stored(given: Mapping[str, str], stored: Mapping[str, str]) -> dict[str, str] | None:
-    """Parameters with values trimmed and new misspelt keys made right; None where two spellings of a key disagree."""
+def _as_stored(
+    given: Mapping[str, str], stored: Mapping[str, str], spell: Callable[[str], str]
+) -> dict[str, str] | None:
+    """Parameters with values trimmed and new keys spelt right; None where two spellings of a key disagree."""
     normal: dict[str, str] = {}
     for key, value in given.items():
-        meant = _intended(key) if key not in stored and _intended(key) in KNOWN else key
+        meant = key if key in stored else spell(key)
         if normal.setdefault(meant, _trimmed_value(value)) != _trimmed_value(value):
             return None
     return normal
@@ -149,6 +153,11 @@ def _misspelt(parameters: Mapping[str, str]) -> dict[str, str]:
     intended = {key: _intended(key) for key in parameters}
     rivals = Counter(intended.values())
     return {key: right for key, right in intended.items() if right in KNOWN and key != right and rivals[right] == 1}
+
+
+def spelt(key: str) -> str:
+    """A reserved key as the provisioner knows it; others as they are."""
+    return _intended(key) if _intended(key) in KNOWN else key
 
 
 def _intended(key: str) -> str:
@@ -198,7 +207,8 @@ def unknown_keys(review: ClassReview, _facts: Facts) -> Iterator[Effect]:
     """A reserved key that nobody knows."""
     for key in review.subject.parameters or {}:
         if key.startswith(RESERVED) and key not in KNOWN:
-            yield Warn(f"parameter {key} is not known; the prefix is reserved and provisioning will fail")
+            message = f"parameter {key} is not known; the prefix is reserved and provisioning will fail"
+            yield Warn(message, f"parameters[{key}]")
 
 
 def multiple_defaults(review: ClassReview, facts: Facts) -> Iterator[Effect]:
@@ -210,7 +220,8 @@ def multiple_defaults(review: ClassReview, facts: Facts) -> Iterator[Effect]:
     newest = default_class(defaults)
     if len(defaults) > 1 and newest is not None:
         listed = ", ".join(sorted(each.name for each in defaults))
-        yield Warn(f"more than one default StorageClass: {listed}; claims without class get {newest.name}")
+        message = f"more than one default StorageClass: {listed}; claims without class get {newest.name}"
+        yield Warn(message, f"metadata.annotations[{DEFAULT_CLASS}]")
 
 
 def unknown_topology_keys(review: ClassReview, facts: Facts) -> Iterator[Effect]:
@@ -222,7 +233,7 @@ def unknown_topology_keys(review: ClassReview, facts: Facts) -> Iterator[Effect]
     wanted = [each.key for term in terms for each in term.match_label_expressions or ()]
     for key in dict.fromkeys(wanted):
         if not any(key in node.labels for node in nodes) and not _is_registered(key, facts):
-            yield Warn(f"allowedTopologies key {key} is on no node")
+            yield Warn(f"allowedTopologies key {key} is on no node", "allowedTopologies")
 
 
 def _is_registered(key: str, facts: Facts) -> bool:
@@ -234,7 +245,7 @@ def immediate_local(review: ClassReview, _facts: Facts) -> Iterator[Effect]:
     """Local volumes bound before a pod is placed pin it to a node that may be full."""
     subject = review.subject
     if subject.provisioner == NO_PROVISIONER and subject.volume_binding_mode in (None, BindingMode.IMMEDIATE):
-        yield Warn("local volumes should use volumeBindingMode WaitForFirstConsumer")
+        yield Warn("local volumes should use volumeBindingMode WaitForFirstConsumer", "volumeBindingMode")
 
 
 def delete_in_use(review: ClassReview, facts: Facts) -> Iterator[Effect]:

@@ -55,7 +55,8 @@ def _topology_label(review: VolumeReview, facts: Facts, deprecated: str, current
     elif _changes_deprecated_alone(review, deprecated, current):
         yield from put(review.raw, path, value)
     elif labels[current] not in ("", value) and _sets_labels(review, deprecated, current):
-        yield Warn(f"labels {deprecated}={value} and {current}={labels[current]} disagree; neither was changed")
+        message = f"labels {deprecated}={value} and {current}={labels[current]} disagree; neither was changed"
+        yield Warn(message, f"metadata.labels[{current}]")
 
 
 def _changes_deprecated_alone(review: VolumeReview, deprecated: str, current: str) -> bool:
@@ -128,10 +129,15 @@ def _keys_of(terms: Iterable[JSON]) -> set[str]:
 
 def zone_affinity(review: VolumeReview, facts: Facts) -> Iterator[Effect]:
     """Write as node affinity what the scheduler enforces through zone and region labels anyway."""
+    return affinity_of_labels(review, _keys_on_every_node(facts))
+
+
+def affinity_of_labels(review: VolumeReview, usable: Collection[str]) -> Iterator[Effect]:
+    """Write zone and region labels as node affinity, those of the usable keys, or put back what is stored."""
     stored = _terms(review.old_raw)
     if _terms(review.raw) or review.subject.spec.local is not None or (review.old is not None and not stored):
         return
-    keys = _keys_of(stored) if stored else _keys_on_every_node(facts)
+    keys = _keys_of(stored) if stored else usable
     expressions = _zone_expressions(review.subject.labels, keys)
     terms = [{"matchExpressions": expressions}]
     if expressions and stored in ([], terms):
@@ -161,7 +167,7 @@ def _keys_on_every_node(facts: Facts) -> set[str]:
     return {key for key in (ZONE, REGION) if all(key in node.labels for node in nodes)}
 
 
-def class_annotation(review: VolumeReview, _facts: Facts) -> Iterator[Effect]:
+def class_annotation(review: VolumeReview, facts: Facts) -> Iterator[Effect]:
     """Move the class from the deprecated annotation, which wins wherever it is read, into the field."""
     wanted, field = review.subject.annotations.get(BETA_STORAGE_CLASS), review.subject.spec.storage_class_name
     if wanted is None or not review.sets(lambda volume: volume.annotations.get(BETA_STORAGE_CLASS)):
@@ -170,29 +176,36 @@ def class_annotation(review: VolumeReview, _facts: Facts) -> Iterator[Effect]:
         yield both_classes(wanted, field)
     if wanted or field:
         yield from put(review.raw, ("spec", "storageClassName"), wanted)
-    yield from drop(review.raw, ("metadata", "annotations", BETA_STORAGE_CLASS))
+    yield from annotation_moved(review.raw, BETA_STORAGE_CLASS, facts)
+
+
+def annotation_moved(raw: JSON, key: str, facts: Facts) -> Iterator[JSON]:
+    """Remove an annotation that was copied, unless policy keeps them."""
+    return iter(()) if facts.policy.keep_annotations else drop(raw, ("metadata", "annotations", key))
 
 
 def both_classes(annotation: str, field: str) -> Warn:
     """The warning that annotation and field name different classes."""
     return Warn(
         f"both annotation {BETA_STORAGE_CLASS}={annotation} and spec.storageClassName={field} are set; "
-        "the annotation was used"
+        "the annotation was used",
+        "spec.storageClassName",
     )
 
 
-def mount_options_annotation(review: VolumeReview, _facts: Facts) -> Iterator[Effect]:
+def mount_options_annotation(review: VolumeReview, facts: Facts) -> Iterator[Effect]:
     """Move mount options from the annotation, which CSI volumes ignore, into the field."""
     text, field = review.subject.annotations.get(MOUNT_OPTIONS), review.subject.spec.mount_options or ()
     if text is None or not review.sets(lambda volume: volume.annotations.get(MOUNT_OPTIONS)):
         return
     options = trimmed(text.split(","))
     if trimmed(field) and not same_options(options, field):
-        yield Warn(f"annotation {MOUNT_OPTIONS} and spec.mountOptions disagree; neither was changed")
+        message = f"annotation {MOUNT_OPTIONS} and spec.mountOptions disagree; neither was changed"
+        yield Warn(message, "spec.mountOptions")
         return
     if options and not trimmed(field):
         yield from put(review.raw, ("spec", "mountOptions"), options)
-    yield from drop(review.raw, ("metadata", "annotations", MOUNT_OPTIONS))
+    yield from annotation_moved(review.raw, MOUNT_OPTIONS, facts)
 
 
 def mount_options(review: VolumeReview, _facts: Facts) -> Iterator[Effect]:
@@ -239,7 +252,8 @@ def stale_claim(review: VolumeReview, facts: Facts) -> Iterator[Effect]:
         return
     yield Warn(
         f"claimRef.uid {reference.uid} belongs to a claim that no longer exists; "
-        f"the volume is now reserved for {reference.namespace}/{reference.name} by name"
+        f"the volume is now reserved for {reference.namespace}/{reference.name} by name",
+        "spec.claimRef.uid",
     )
     yield from drop(review.raw, ("spec", "claimRef", "uid"))
     yield from drop(review.raw, ("spec", "claimRef", "resourceVersion"))

@@ -44,7 +44,8 @@ def duplicate_handle(review: VolumeReview, facts: Facts) -> Iterator[Effect]:
         "two volumes on one disk can be mounted read-write twice and corrupt data"
     )
     may_share = _is_shared(volume) and _is_shared(twin)
-    yield Warn(message) if may_share or not _attaches(csi.driver, facts) else Denial(message, "spec.csi.volumeHandle")
+    field = "spec.csi.volumeHandle"
+    yield Warn(message, field) if may_share or not _attaches(csi.driver, facts) else Denial(message, field)
 
 
 def _holds_disk(other: PersistentVolume, volume: PersistentVolume) -> bool:
@@ -100,22 +101,23 @@ def claim_reference_moved(review: VolumeReview, facts: Facts) -> Iterator[Effect
 
     A reference with a uid passes: populators move bound volumes in just this way.
     """
-    claim = _claim_in_use(review.old, facts) if review.old else None
+    claim = claim_in_use(review.old, facts) if review.old else None
     if review.old is None or claim is None:
         return
     volume, new = review.old.name, review.subject.spec.claim_ref
     bound = f"PersistentVolume {volume} is bound to claim {claim.key}, which is still in use"
     if new is None:
-        yield Warn(f"{bound}; without claimRef the claim will be Lost")
+        yield Warn(f"{bound}; without claimRef the claim will be Lost", "spec.claimRef")
     elif new.uid or (new.namespace, new.name) == (claim.namespace, claim.name):
         return
     elif new.namespace != claim.namespace:
         yield Denial(f"{bound}; claimRef must not be re-pointed to {new.namespace}/{new.name}", "spec.claimRef")
     else:
-        yield Warn(f"{bound}; re-pointing claimRef to {new.namespace}/{new.name} will leave that claim Lost")
+        message = f"{bound}; re-pointing claimRef to {new.namespace}/{new.name} will leave that claim Lost"
+        yield Warn(message, "spec.claimRef")
 
 
-def _claim_in_use(volume: PersistentVolume, facts: Facts) -> PersistentVolumeClaim | None:
+def claim_in_use(volume: PersistentVolume, facts: Facts) -> PersistentVolumeClaim | None:
     """The claim that a bound volume serves, if it is there, stays, and knows of it."""
     reference = volume.spec.claim_ref
     if reference is None or volume.status.phase != VolumePhase.BOUND:
@@ -130,7 +132,8 @@ def static_delete(review: VolumeReview, _facts: Facts) -> Iterator[Effect]:
     if volume.spec.persistent_volume_reclaim_policy == "Delete" and PROVISIONED_BY not in volume.annotations:
         yield Warn(
             f"reclaim policy Delete on PersistentVolume {volume.name}, which no provisioner made: "
-            "after release it fails or its disk is removed; use Retain"
+            "after release it fails or its disk is removed; use Retain",
+            "spec.persistentVolumeReclaimPolicy",
         )
 
 
@@ -140,7 +143,7 @@ def affinity_without_node(review: VolumeReview, facts: Facts) -> Iterator[Effect
     if not (facts.complete and nodes) or required_affinity(volume) is None:
         return
     if not any(reachable(volume, node.labels) for node in nodes):
-        yield Warn(f"spec.nodeAffinity of PersistentVolume {volume.name} matches no node")
+        yield Warn(f"spec.nodeAffinity of PersistentVolume {volume.name} matches no node", "spec.nodeAffinity")
 
 
 def delete_bound(review: VolumeReview, facts: Facts) -> Iterator[Effect]:
@@ -151,5 +154,6 @@ def delete_bound(review: VolumeReview, facts: Facts) -> Iterator[Effect]:
     if facts.claim(reference.namespace, reference.name) is not None:
         yield Warn(
             f"PersistentVolume {volume.name} is still bound to claim {reference.namespace}/{reference.name}; "
-            "it will stay Terminating until the claim is deleted and cannot be undeleted"
+            "it will stay Terminating until the claim is deleted and cannot be undeleted",
+            "spec.claimRef",
         )
