@@ -5,30 +5,21 @@ https://kubernetes.io/docs/reference/config-api/kube-scheduler-config.v1/ says w
 
 import base64
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from deploy.errors import DeployError
+from deploy.rbac import Mode
 from extender.bind import BindLimits
 from model.meta import JSON
 
 VERBS: Final = ("filter", "prioritize", "preempt", "bind")
-"""All that a scheduler may ask an extender for, as its configuration names them."""
-SERVED: Final = frozenset({"filter", "prioritize", "bind"})
-"""Those that our extender answers: announcing another would fail every pod. A test compares them with its routes."""
+"""What our extender answers, as the configuration names it: announcing more would fail every pod."""
 REPLACED: Final = ("VolumeRestrictions", "NodeVolumeLimits", "VolumeBinding", "VolumeZone")
 """The scheduler's own plugins that the extender stands in for in *instead* mode."""
 TIMEOUT_SECONDS: Final = 60
 """How long the scheduler waits for an answer, the same for every verb; binding waits for volumes to be made."""
-
-
-class Mode(StrEnum):
-    """How Lading works with the stock components."""
-
-    BESIDE = "beside"
-    INSTEAD = "instead"
 
 
 @dataclass(frozen=True)
@@ -85,7 +76,7 @@ def _extender(mode: Mode, url: str, trust: Trust, timeout_seconds: int) -> JSON:
         )
     return {
         "urlPrefix": url,
-        **{f"{verb}Verb": verb for verb in VERBS if verb in SERVED and _is_wanted(verb, mode)},
+        **{f"{verb}Verb": verb for verb in VERBS if _is_wanted(verb, mode)},
         "weight": 1,
         "enableHTTPS": https,
         **({"tlsConfig": trust.fields()} if https else {}),

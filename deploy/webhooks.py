@@ -12,6 +12,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from deploy.errors import DeployError
+from deploy.rbac import Names
 from model.meta import JSON
 from model.resources import CLAIMS, MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS, VOLUMES, Resource
 from webhooks.rules import select
@@ -19,8 +20,7 @@ from webhooks.rules.rule import Operation, Phase, Rule
 from webhooks.service import PATHS, TIMEOUT_SECONDS
 
 NAME: Final = "lading"
-"""Of both configurations, and the end of every webhook's name."""
-NAMESPACE: Final = "kube-system"
+"""Ends every webhook's name."""
 
 _CONFIGURATIONS: Final = {Phase.MUTATE: MUTATING_WEBHOOKS, Phase.VALIDATE: VALIDATING_WEBHOOKS}
 _NOT_GOING: Final = 'request.operation == "DELETE" || !has(object.metadata.deletionTimestamp)'
@@ -48,8 +48,8 @@ class Service:
 class Exclusions:
     """Whose requests are not looked at."""
 
-    namespaces: tuple[str, ...] = (NAMESPACE,)
-    """Of claims. The webhooks' own belongs here: what they need to start must not need them."""
+    namespaces: tuple[str, ...] = ("kube-system", Names().namespace)
+    """Of claims. The webhooks' own is among them: what they need to start must not need them."""
     users: tuple[str, ...] = ()
     """By full name, as `system:serviceaccount:NAMESPACE:NAME`."""
 
@@ -61,7 +61,7 @@ def configurations(
     rules: Sequence[Rule] | None = None,
     validating: FailurePolicy = FailurePolicy.IGNORE,
     exclusions: Exclusions = Exclusions(),
-    name: str = NAME,
+    name: str = Names().registration,
 ) -> list[JSON]:
     """The MutatingWebhookConfiguration and the ValidatingWebhookConfiguration of these rules (default: those on).
 

@@ -1,12 +1,11 @@
-"""One long-running component: its connection, its caches, its own work and its HTTPS site, as services in order."""
+"""One long-running component: its caches, its own work and its HTTPS site, as services in the order they start."""
 
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NoReturn
+from typing import Final
 
-import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
@@ -15,8 +14,6 @@ from lading.run import Service
 from serving.health import Check, Health
 from serving.http import make_app, require_client_certificate
 from serving.site import serve
-
-log = structlog.get_logger()
 
 MAX_BODY_BYTES: Final = 128 << 20
 """Enough for a filter request with 5,000 whole nodes, of about 50 MB."""
@@ -30,6 +27,15 @@ class Site:
     deadline_seconds: float = 30.0
     max_body_bytes: int = MAX_BODY_BYTES
     checks: dict[str, Check] = field(default_factory=dict)
+    mutual: bool = True
+    """Whether callers show certificates of the folder that ours comes from."""
+
+
+class Address:
+    """The URL of a site, once it accepts connections."""
+
+    def __init__(self) -> None:
+        self.url = ""
 
 
 def new_registry() -> CollectorRegistry:
@@ -40,16 +46,14 @@ def new_registry() -> CollectorRegistry:
     return registry
 
 
-def site_service(
-    name: str, site: Site, endpoint: Endpoint, registry: CollectorRegistry, listening: Callable[[str], None]
-) -> Service:
-    """The component's server; `listening` is told the URL once it accepts connections."""
+def site_service(name: str, site: Site, endpoint: Endpoint, registry: CollectorRegistry, address: Address) -> Service:
+    """The component's server. It comes first: probes are answered while the rest is not ready yet."""
 
     async def run(ready: asyncio.Event) -> None:
-        files = endpoint.tls_files(name)
+        files = endpoint.tls_files(name, mutual=site.mutual)
         context = None if files is None else await asyncio.to_thread(files.server_context)
         async with serve(_application(site, registry, context), endpoint.listen, context) as url:
-            listening(url)
+            address.url = url
             ready.set()
             if files is None or context is None:
                 await asyncio.Event().wait()
@@ -59,7 +63,7 @@ def site_service(
     return Service(f"{name} site", run)
 
 
-def background(name: str, run: Callable[[], Awaitable[NoReturn]]) -> Service:
+def background(name: str, run: Callable[[], Awaitable[None]]) -> Service:
     """Work that is ready as soon as it runs."""
 
     async def serve_(ready: asyncio.Event) -> None:
@@ -69,9 +73,16 @@ def background(name: str, run: Callable[[], Awaitable[NoReturn]]) -> Service:
     return Service(name, serve_)
 
 
-def print_listening(url: str) -> None:
-    """Say where, on a line of its own, to whoever started the process."""
-    print(f"listening {url}", flush=True)  # noqa: T201 - the command's answer
+def announcement(wait: Callable[[], Awaitable[None]], tell: Callable[[], None]) -> Service:
+    """What comes last: once `wait` returns, everything before it is ready, and somebody is told."""
+
+    async def run(ready: asyncio.Event) -> None:
+        await wait()
+        tell()
+        ready.set()
+        await asyncio.Event().wait()
+
+    return Service("announcement", run)
 
 
 def _application(site: Site, registry: CollectorRegistry, context: ssl.SSLContext | None) -> web.Application:

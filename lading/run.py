@@ -6,13 +6,15 @@ A service that fails, or ends unasked, ends the process with an error: Kubernete
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
+
+from kube.errors import KubeError
+from lading.output import complain
 
 log = structlog.get_logger()
 
@@ -100,8 +102,8 @@ def run_process(main: Callable[[asyncio.Event], Awaitable[int | None]]) -> int:
         return 130
     except Exception as error:  # the process's last guard
         for fault in _leaves(error):
-            if isinstance(fault, ValueError | OSError | ServiceEndedError):
-                print(f"lading: {fault}", file=sys.stderr)  # noqa: T201 - the command's last word, to a person
+            if isinstance(fault, ValueError | OSError | KubeError | ServiceEndedError):
+                complain(str(fault))
             else:
                 log.exception("process failed", exc_info=fault)
         return 1

@@ -59,6 +59,11 @@ def acts() -> tuple[Act, ...]:
     return (_classes(), _zonal_set(), _smallest_match(), _pre_bound(), _attach_limit(), _stranded(), _slot_freed())
 
 
+def one_more() -> list[JSON]:
+    """A claim and a pod for whoever goes on after the story."""
+    return [_claim("stores", "shelf", 20), _pod("cook", "stores")]
+
+
 def _classes() -> Act:
     zonal = {**_class("zonal", HOST_PATH, "WaitForFirstConsumer"), "allowedTopologies": [_allowed_zones(ZONES)]}
     return Act(

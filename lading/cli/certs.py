@@ -1,0 +1,144 @@
+"""`lading certs`: an authority and certificates in a folder."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeAlias
+
+import orjson
+import typer
+
+from certs.errors import ConflictError
+from certs.folder import FolderStore
+from certs.issue import Identity, Server, User, service_hosts
+from certs.issuing import Change, Line, ensure, renew, status
+from lading.endpoint import OptionsError
+from lading.output import say
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    help="Make and renew certificates for Lading's servers and their callers.",
+)
+
+SERVERS: Final = ("extender", "webhooks", "controllers")
+CALLERS: Final = {"scheduler": "kube-scheduler", "apiserver": "kube-apiserver"}
+LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
+
+Work: TypeAlias = Callable[[FolderStore, datetime], Coroutine[Any, Any, list[Change]]]
+Folder: TypeAlias = Annotated[Path, typer.Option("--dir", metavar="DIR", help="The folder, used for nothing else.")]
+
+
+class Output(StrEnum):
+    """How a listing is written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def wanted(hosts: Sequence[str], namespace: str) -> dict[str, Identity]:
+    """The certificates that Lading needs, by file name."""
+    servers: dict[str, Identity] = {
+        name: Server((*service_hosts(f"lading-{name}", namespace), *LOOPBACK, *hosts)) for name in SERVERS
+    }
+    return servers | {name: User(user) for name, user in CALLERS.items()}
+
+
+@app.command()
+def issue(
+    folder: Folder,
+    host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A further name or address that servers go by (repeatable)."),
+    ] = None,
+    namespace: Annotated[str, typer.Option(help="The namespace of Lading's Services.")] = "lading",
+) -> None:
+    """Make what is missing, and renew what is due: an authority, and certificates for servers and callers.
+
+    Servers: extender, webhooks, controllers, for loopback, their Services (lading-extender.lading.svc and so on) and
+    every --host. Callers: scheduler, apiserver. Certificates live 7 days and are renewed from half of that on: run it
+    daily. Servers take up what is new by themselves.
+    """
+    _told(lambda store, now: ensure(store, wanted(host or (), namespace), now), folder, "all is as it should be")
+
+
+@app.command()
+def rotate(folder: Folder) -> None:
+    """Begin to replace the authority, or go on with it, and issue every certificate anew.
+
+    The first call makes the next authority and lets everybody trust it; a call a day later lets it sign.
+    """
+    if not asyncio.run(FolderStore(folder).load()).version:
+        raise OptionsError(f"--dir {folder} holds no certificates: `lading certs issue --dir {folder}` makes them")
+    _told(renew, folder, "nothing to do yet: the next authority must be trusted for a day before it signs")
+
+
+@app.command(name="status")
+def show(
+    folder: Folder,
+    output: Annotated[Output, typer.Option("-o", "--output", help="Text for people, JSON for programs.")] = Output.TEXT,
+) -> None:
+    """List the certificates: for whom, until when, and whether they are trusted. Ends with 1 if one is not valid."""
+    lines = status(asyncio.run(FolderStore(folder).load()).files)
+    now = datetime.now(UTC)
+    if output is Output.JSON:
+        say(orjson.dumps([_as_json(line, now) for line in lines], option=orjson.OPT_INDENT_2).decode())
+    else:
+        rows = [("NAME", "FOR", "UNTIL", "STATE"), *(_as_row(line, now) for line in lines)]
+        widths = [max(len(row[column]) for row in rows) for column in range(4)]
+        for row in rows:
+            say("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    raise typer.Exit(any(_state(line, now) != "valid" for line in lines))
+
+
+def _told(work: Work, folder: Path, otherwise: str) -> None:
+    """Do it, and say what was done and why."""
+    changes = _done(work, FolderStore(folder))
+    for change in changes:
+        say(f"{change.what}: {change.why}")
+    if not changes:
+        say(otherwise)
+
+
+def _done(work: Work, store: FolderStore, tries: int = 5) -> list[Change]:
+    """Do it again where another process wrote first: it reads what is there now."""
+    try:
+        return asyncio.run(work(store, datetime.now(UTC)))
+    except ConflictError:
+        if tries <= 1:
+            raise
+        return _done(work, store, tries - 1)
+
+
+def _state(line: Line, now: datetime) -> str:
+    if not line.trusted:
+        return "untrusted"
+    if now >= line.period.end:
+        return "expired"
+    return "valid" if now >= line.period.start else "not yet valid"
+
+
+def _for(line: Line) -> str:
+    match line.identity:
+        case Server(hosts):
+            return ", ".join(hosts)
+        case User(name, groups):
+            return " ".join((name, *groups))
+        case None:
+            return "authority"
+
+
+def _as_row(line: Line, now: datetime) -> tuple[str, str, str, str]:
+    return line.name, _for(line), f"{line.period.end:%Y-%m-%d %H:%M}Z", _state(line, now)
+
+
+def _as_json(line: Line, now: datetime) -> dict[str, object]:
+    return {
+        "name": line.name,
+        "for": _for(line),
+        "from": line.period.start,
+        "until": line.period.end,
+        "state": _state(line, now),
+    }

@@ -1,0 +1,115 @@
+"""`lading controllers`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from controllers import NAMES, select
+from deploy.rbac import Mode
+from lading.cli import options
+from lading.cli.serving import Process, run_component
+from lading.compose import Election, controller_services
+from lading.endpoint import Endpoint, OptionsError
+from lading.log import LogFormat, LogLevel
+from plugins import host_path
+from plugins.registry import Settings
+
+_LEADING = "Leader election"
+_WORK = "What runs"
+
+Expression = Annotated[
+    str,
+    typer.Option(
+        "--controllers",
+        metavar="LIST",
+        help=f"As kube-controller-manager's flag: * for all, NAME, -NAME for all but it. There are {', '.join(NAMES)}.",
+        rich_help_panel=_WORK,
+    ),
+]
+HostPathRoot = Annotated[
+    Path,
+    typer.Option(metavar="DIR", help="Where directories of hostPath volumes are made.", rich_help_panel=_WORK),
+]
+LeaderElect = Annotated[
+    bool,
+    typer.Option(help="Work only while holding a Lease: of several replicas one does.", rich_help_panel=_LEADING),
+]
+
+
+def controllers(
+    expression: Expression = "*",
+    mode: options.ModeOption = Mode.BESIDE,
+    host_path_root: HostPathRoot = host_path.ROOT,
+    kubeconfig: options.Kubeconfig = None,
+    leader_elect: LeaderElect = True,
+    lease_name: Annotated[
+        str, typer.Option(metavar="NAME", help="The Lease.", rich_help_panel=_LEADING)
+    ] = Election.name,
+    lease_namespace: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Its namespace; by default that of the kubeconfig's context, or of the pod.",
+            rich_help_panel=_LEADING,
+            show_default=False,
+        ),
+    ] = None,
+    lease_duration: Annotated[
+        float, typer.Option(metavar="SECONDS", help="How long others wait after a renewal.", rich_help_panel=_LEADING)
+    ] = Election.duration,
+    renew_deadline: Annotated[
+        float, typer.Option(metavar="SECONDS", help="How long a holder goes on without one.", rich_help_panel=_LEADING)
+    ] = Election.renew,
+    retry_period: Annotated[
+        float, typer.Option(metavar="SECONDS", help="How often it is tried.", rich_help_panel=_LEADING)
+    ] = Election.retry,
+    listen: options.Listen = "127.0.0.1:10260",
+    certs: options.Certs = None,
+    tls_cert: options.TlsCert = None,
+    tls_key: options.TlsKey = None,
+    client_ca: options.ClientCa = None,
+    insecure_http: options.InsecureHttp = False,
+    log_format: options.LogFormatOption = LogFormat.AUTO,
+    log_level: options.LogLevelOption = LogLevel.INFO,
+) -> None:
+    """Bind claims to volumes, provision volumes, and protect what is in use.
+
+    They take the place of kube-controller-manager's own, so they run only with --mode instead. Serves /healthz,
+    /readyz and /metrics. Prints `listening URL` once it works, or waits for the Lease.
+    """
+    names = select(expression)
+    _check(names, mode)
+    endpoint = Endpoint(listen, tls_cert, tls_key, client_ca, certs, insecure_http)
+    process = Process("controllers", endpoint, kubeconfig, log_format, log_level)
+    times = (lease_duration, renew_deadline, retry_period)
+    check_times(*times)
+
+    def election(namespace: str) -> Election | None:
+        where = lease_namespace or namespace
+        return Election(where, lease_name, *times) if leader_elect else None
+
+    run_component(
+        process,
+        lambda given: controller_services(given, names, election(given.namespace), Settings(host_path_root)),
+    )
+
+
+def _check(names: tuple[str, ...], mode: Mode) -> None:
+    if not names:
+        raise OptionsError("--controllers selects none: give names, or * for all")
+    if mode is not Mode.INSTEAD:
+        off = ",".join(f"-{name}" for name in names if name.endswith("-controller"))
+        raise OptionsError(
+            "beside kube-controller-manager its own controllers do this work, and no object may have two owners: "
+            f"give --mode instead, and start kube-controller-manager with --controllers=*,{off}"
+        )
+
+
+def check_times(duration: float, renew: float, retry: float) -> None:
+    """Complain of times of a Lease that leave none to stop in."""
+    if not 0 < 2 * retry <= renew < duration:
+        raise OptionsError(
+            "--retry-period, at most half of --renew-deadline, must be above 0, and that "
+            f"below --lease-duration: not {retry:g}, {renew:g} and {duration:g}"
+        )

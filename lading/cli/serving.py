@@ -1,0 +1,51 @@
+"""What the long-running commands share: options checked at once, one connection, services until a signal."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from kube.client import connect
+from kube.config import load
+from kube.metrics import Metrics
+from lading import log
+from lading.component import new_registry
+from lading.compose import Surroundings
+from lading.endpoint import Endpoint
+from lading.log import LogFormat, LogLevel
+from lading.output import say
+from lading.run import Service, run_process, run_services
+
+
+@dataclass(frozen=True)
+class Process:
+    """How one component's process is set up."""
+
+    name: str
+    endpoint: Endpoint
+    kubeconfig: Path | None
+    log_format: LogFormat
+    log_level: LogLevel
+
+
+def run_component(process: Process, services: Callable[[Surroundings], Sequence[Service]]) -> None:
+    """Run a component until a signal; ends the command with its exit status."""
+    process.endpoint.check(process.name)
+    log.configure(process.log_format, process.log_level)
+
+    async def main(stop: asyncio.Event) -> None:
+        connection = await load(process.kubeconfig)
+        registry = new_registry()
+        agent = f"lading-{process.name}"
+        async with connect(connection, user_agent=agent, field_manager=agent, metrics=Metrics(registry)) as client:
+            given = Surroundings(client, process.endpoint, registry, listening, connection.namespace)
+            await run_services(services(given), stop)
+
+    raise typer.Exit(run_process(main))
+
+
+def listening(url: str) -> None:
+    """Say where, on a line of its own, to whoever started the process."""
+    say(f"listening {url}")

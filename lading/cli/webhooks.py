@@ -1,0 +1,35 @@
+"""`lading webhooks`."""
+
+from lading.cli import options
+from lading.cli.serving import Process, run_component
+from lading.compose import webhook_services
+from lading.endpoint import Endpoint
+from lading.log import LogFormat, LogLevel
+from webhooks.rules import select
+
+
+def webhooks(
+    enable: options.Enable = None,
+    disable: options.Disable = None,
+    kubeconfig: options.Kubeconfig = None,
+    listen: options.Listen = "127.0.0.1:9443",
+    certs: options.Certs = None,
+    tls_cert: options.TlsCert = None,
+    tls_key: options.TlsKey = None,
+    client_ca: options.ClientCa = None,
+    insecure_http: options.InsecureHttp = False,
+    log_format: options.LogFormatOption = LogFormat.AUTO,
+    log_level: options.LogLevelOption = LogLevel.INFO,
+) -> None:
+    """Answer the API server: volumes, claims and classes normalized, and checked, before they are stored.
+
+    Serves /mutate and /validate (AdmissionReview v1), and /healthz, /readyz and /metrics. `lading config webhooks`
+    prints the registrations that make the API server call it; `lading check` runs the same rules over files. Prints
+    `listening URL` once it can answer.
+
+    API servers show no certificate to webhooks unless they are told to: give --client-ca only if yours is.
+    """
+    rules = select(enable or (), disable or ())
+    endpoint = Endpoint(listen, tls_cert, tls_key, client_ca, certs, insecure_http)
+    process = Process("webhooks", endpoint, kubeconfig, log_format, log_level)
+    run_component(process, lambda given: webhook_services(given, rules))

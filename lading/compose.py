@@ -1,0 +1,147 @@
+"""What each component consists of: one readable function a component, for its own process and for the demo."""
+
+import asyncio
+import socket
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+
+from controllers.service import Controllers, cached
+from deploy.rbac import Mode
+from extender.bind import BindLimits
+from extender.service import Extender, ExtenderSettings, extender
+from kube.caches import Caches
+from kube.client import Client
+from kube.events import EventRecorder
+from kube.lease import lead
+from lading.component import Address, Site, announcement, background, site_service
+from lading.endpoint import Endpoint
+from lading.run import Service
+from plugins.registry import Registry, Settings
+from webhooks.facts import CACHED
+from webhooks.rules.rule import Rule
+from webhooks.service import DEADLINE_SECONDS, webhooks
+
+MAX_REVIEW_BYTES: Final = 7 << 20
+"""A review holds two objects of at most 3 MiB."""
+
+
+@dataclass(frozen=True)
+class Election:
+    """On which Lease replicas agree who works, and in what times, in seconds."""
+
+    namespace: str
+    name: str = "lading-controllers"
+    duration: float = 15.0
+    renew: float = 10.0
+    retry: float = 2.0
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a component is given: the API, where to serve, where to count, and whom to tell its URL when it is ready."""
+
+    client: Client
+    endpoint: Endpoint
+    registry: CollectorRegistry
+    listening: Callable[[str], None]
+    namespace: str = "default"
+    """The namespace of the kubeconfig's context, or of the pod."""
+
+
+def extender_services(given: Surroundings, mode: Mode) -> tuple[Extender, list[Service]]:
+    """The extender, and what runs it. Beside the scheduler's own plugins it writes nothing of its own accord."""
+    caches = Caches(given.client)
+    recorder = EventRecorder(given.client, "lading-extender")
+    limits = BindLimits()
+    part = extender(
+        given.client,
+        caches,
+        given.registry,
+        recorder=recorder,
+        settings=ExtenderSettings(bind=limits, heals=mode is Mode.INSTEAD),
+    )
+    # The extender says itself that it is not done yet; the site's deadline is for what it did not foresee.
+    site = Site(part.routes(), deadline_seconds=limits.answer + 5.0, checks={"extender": part.complaint})
+    work = [background("extender", part.run), background("events of the extender", recorder.run)]
+    return part, _component("extender", given, site, caches, work)
+
+
+def webhook_services(given: Surroundings, rules: Sequence[Rule]) -> list[Service]:
+    """The webhooks. API servers show no certificate unless they are told to, so none is asked for by default."""
+    caches = Caches(given.client, CACHED)
+    part = webhooks(given.client, caches, given.registry, rules=rules)
+    site = Site(
+        part.routes(),
+        deadline_seconds=DEADLINE_SECONDS,
+        max_body_bytes=MAX_REVIEW_BYTES,
+        checks={"webhooks": part.complaint},
+        mutual=False,
+    )
+    return _component("webhooks", given, site, caches, [])
+
+
+def controller_services(
+    given: Surroundings, names: Sequence[str], election: Election | None, plugins: Settings | None = None
+) -> list[Service]:
+    """The controllers of these names. A replica that waits for the lease is ready: it could take over."""
+    caches, recorders = Caches(given.client, cached(names)), Recorders(given.client)
+    part = Controllers(given.client, caches, recorders, given.registry, names, Registry(plugins))
+    site = Site(checks={"caches": caches.complaint, "controllers": part.complaint})
+
+    async def work() -> None:
+        if election is None:
+            await part.run()
+        else:
+            identity = f"{socket.gethostname()}_{uuid.uuid4()}"
+            await lead(
+                given.client,
+                election.namespace,
+                election.name,
+                identity,
+                part.run,
+                duration=election.duration,
+                renew=election.renew,
+                retry=election.retry,
+            )
+
+    services = [background("controllers", work), background("events of the controllers", recorders.run)]
+    return _component("controllers", given, site, caches, services)
+
+
+class Recorders:
+    """A recorder of events for each component that asks for one."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._made: dict[str, EventRecorder] = {}
+        self._group: asyncio.TaskGroup | None = None
+
+    def __call__(self, component: str) -> EventRecorder:
+        """The component's."""
+        if component not in self._made:
+            recorder = self._made[component] = EventRecorder(self._client, component)
+            if self._group is not None:
+                self._group.create_task(recorder.run())
+        return self._made[component]
+
+    async def run(self) -> None:
+        """Run all that there are and that will be asked for."""
+        async with asyncio.TaskGroup() as self._group:
+            for recorder in self._made.values():
+                self._group.create_task(recorder.run())
+            await asyncio.Event().wait()
+
+
+def _component(name: str, given: Surroundings, site: Site, caches: Caches, work: list[Service]) -> list[Service]:
+    """The site first, the announcement last."""
+    address = Address()
+    return [
+        site_service(name, site, given.endpoint, given.registry, address),
+        background(f"caches of the {name}", caches.run),
+        *work,
+        announcement(caches.wait_synced, lambda: given.listening(address.url)),
+    ]
