@@ -161,6 +161,8 @@ def _read(content: bytes, shape: Any, fold: Callable[[Any], Any]) -> Any:
 
 
 def _lower(value: Any) -> Any:
+    # Go leaves a struct at its zero value for null.
+    value = {} if value is None else value
     return {name.lower(): each for name, each in value.items()} if isinstance(value, dict) else value
 
 
