@@ -1,4 +1,4 @@
-"""The floors: aiohttp servers that do nothing but move the same bytes. `python -m bench.floors echo|fan FOLDER`."""
+"""The floors: aiohttp servers that do nothing but move the same bytes. `python -m bench.floors echo|fan|sized FOLDER`."""
 
 import asyncio
 import ssl
@@ -17,8 +17,8 @@ from serving.site import serve
 
 async def main(role: str, folder: Path) -> None:
     """Serve until the process is ended."""
-    app = {"echo": _echo_app, "fan": _fan_app}[role]()
-    async with serve(app, tls=_context(folder)) as url:
+    app = {"echo": _echo_app, "fan": _fan_app, "sized": _sized_app}[role]()
+    async with serve(app, tls=None if role == "sized" else _context(folder)) as url:
         print(f"listening {url}", flush=True)
         await asyncio.Event().wait()
 
@@ -29,6 +29,18 @@ def _echo_app() -> web.Application:
 
     app = web.Application()
     app.add_routes([web.post("/{path:.*}", echo)])
+    return app
+
+
+def _sized_app() -> web.Application:
+    """POST to `/N` reads the body and answers with N bytes."""
+
+    async def sized(request: web.Request) -> web.Response:
+        await request.read()
+        return web.Response(body=b"x" * int(request.match_info["size"]), content_type="application/json")
+
+    app = web.Application(client_max_size=256 << 20)
+    app.add_routes([web.post("/{size}", sized)])
     return app
 
 

@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
@@ -56,6 +56,28 @@ async def compare(
         lowest=min(ratios),
         highest=max(ratios),
     )
+
+
+def compare_times(question: str, ours: Sequence[float], floor: Sequence[float], floor_is: str) -> list[Result]:
+    """Times in seconds, taken in turn: their medians and their 99th percentiles. The less the better."""
+    return [
+        _times(f"{question}, {name}", ours, floor, floor_is, at)
+        for name, at in (("p50", statistics.median), ("p99", _percentile_99))
+    ]
+
+
+def _times(
+    question: str, ours: Sequence[float], floor: Sequence[float], floor_is: str, at: Callable[[Sequence[float]], float]
+) -> Result:
+    size = max(len(ours) // ROUNDS, 1)
+    rounds = [slice(start, start + size) for start in range(0, size * ROUNDS, size)]
+    ratios = [at(ours[each]) / at(floor[each]) for each in rounds]
+    mine, theirs = at(ours) * 1e6, at(floor) * 1e6
+    return Result(question, "µs", mine, theirs, f"the time of {floor_is}", mine / theirs, min(ratios), max(ratios))
+
+
+def _percentile_99(times: Sequence[float]) -> float:
+    return sorted(times)[len(times) * 99 // 100]
 
 
 class Stopwatch:

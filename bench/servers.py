@@ -28,7 +28,7 @@ async def sandbox(folder: Path, *, durable: bool = False) -> AsyncIterator[Targe
     kubeconfig = folder / "kubeconfig"
     data = ["--data", str(folder / "data")] if durable else []
     listen = ["--listen", "127.0.0.1:0", "--kubeconfig", str(kubeconfig)]
-    async with _process("-m", "lading", "sandbox", *listen, *data, until="ready"):
+    async with process("-m", "lading", "sandbox", *listen, *data, until="ready"):
         config = yaml.safe_load(kubeconfig.read_text())
         cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
         trusted = ssl.create_default_context(cadata=_ca(cluster))
@@ -40,7 +40,7 @@ async def sandbox(folder: Path, *, durable: bool = False) -> AsyncIterator[Targe
 @asynccontextmanager
 async def floor(role: str, folder: Path) -> AsyncIterator[Target]:
     """`python -m bench.floors ROLE`: the least aiohttp server that does the same to the wire, over TLS as well."""
-    async with _process("-m", "bench.floors", role, str(folder), until="listening ") as url:
+    async with process("-m", "bench.floors", role, str(folder), until="listening ") as url:
         trusted = ssl.create_default_context(cafile=str(folder / "floor.crt"))
         async with _session(trusted, {}) as session:
             yield Target(url.removeprefix("listening "), session)
@@ -57,12 +57,12 @@ async def _session(trusted: ssl.SSLContext, headers: dict[str, str]) -> AsyncIte
 
 
 @asynccontextmanager
-async def _process(*arguments: str, until: str) -> AsyncIterator[str]:
+async def process(*arguments: str, until: str, within_seconds: float = 30.0) -> AsyncIterator[str]:
     """A Python process, once it has printed a line that begins so; ended and waited for afterwards."""
     process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(within_seconds):
             while not (line := (await process.stdout.readline()).decode()).startswith(until):
                 if not line:
                     raise RuntimeError(f"{' '.join(arguments)} ended before it was ready")

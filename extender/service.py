@@ -132,7 +132,7 @@ class Extender:
             self._group = group
             try:
                 await self._caches.wait_synced()
-                while self._snapshot.slots.stale:
+                while self.stale:
                     self._snapshot.slots.refresh(COUNTED_AT_ONCE)
                     await asyncio.sleep(0)
                 await asyncio.Event().wait()
@@ -143,6 +143,15 @@ class Extender:
     def complaint(self) -> str | None:
         """Why no call can be answered now; None when they can."""
         return "not running" if self._group is None else self._caches.complaint()
+
+    @property
+    def stale(self) -> int:
+        """How many nodes' slots are to be counted anew before the next answer."""
+        return self._snapshot.slots.stale
+
+    def count(self) -> None:
+        """Count them now, as the next call would."""
+        self._snapshot.slots.refresh()
 
     def why(self, pod: Pod) -> str:
         """In one sentence: on which of all nodes the pod's volumes let it run, and what keeps it off the others."""
