@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from controllers.binding import controller as binding
 from controllers.claim_protection import controller as claim_protection
 from controllers.ephemeral import controller as ephemeral
 from controllers.expander import controller as expander
@@ -23,6 +24,7 @@ class Row:
 
 
 _ROWS: Final[tuple[Row, ...]] = (
+    Row("persistentvolume-binder-controller", binding.CACHES, binding.Binder),
     Row("persistentvolumeclaim-protection-controller", claim_protection.CACHES, claim_protection.ClaimProtection),
     Row("persistentvolume-protection-controller", volume_protection.CACHES, volume_protection.VolumeProtection),
     Row("persistentvolume-expander-controller", expander.CACHES, expander.Expander),

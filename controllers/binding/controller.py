@@ -24,9 +24,11 @@ from controllers.reclaim import reclaim_of
 from controllers.runtime import Context, Loop
 from model import names
 from model.meta import split_key
+from model.resources import CLAIMS, CLASSES, PODS, VOLUMES
 from model.volumes import ClaimPhase, PersistentVolume, PersistentVolumeClaim, StorageClass, VolumePhase
 from storage.classes import default_class, is_default
 
+CACHES: Final = (CLAIMS, VOLUMES, CLASSES, PODS)
 COMPONENT: Final = "persistentvolume-controller"
 """Who reports the events, as in kube-controller-manager."""
 RECYCLERS: Final = 4
