@@ -19,6 +19,10 @@ class Uids:
         metadata = obj["metadata"]
         self._known[f"{obj['kind']}/{metadata.get('namespace', '')}/{metadata['name']}"] = metadata["uid"]
 
+    def knows(self, uid: str) -> bool:
+        """Whether it is the UID of an object that was seen."""
+        return uid in self._known.values()
+
     def knows_all(self, value: Any) -> bool:
         """Whether every reference in it can be resolved."""
         return all(token in self._known for token in _tokens(value))

@@ -1,11 +1,15 @@
 """An API server, the sandbox or a real one, as the replay of cases speaks to it: JSON objects by kind and name."""
 
+import asyncio
+import base64
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
+import yaml
 
 from model import resources
 from model.meta import JSON, Object
@@ -110,8 +114,9 @@ def identity(obj: JSON) -> tuple[str, str, str]:
 
 
 @asynccontextmanager
-async def connected(url: str, ca: str, token: str) -> AsyncIterator[Api]:
-    """An Api of the server at `url`, whose authority's certificate is given in PEM."""
+async def connected(kubeconfig: Path) -> AsyncIterator[Api]:
+    """An Api of the server of a kubeconfig, whose user is known by a token."""
+    url, ca, token = await asyncio.to_thread(_read, kubeconfig)
     async with aiohttp.ClientSession(
         url,
         connector=aiohttp.TCPConnector(ssl=ssl.create_default_context(cadata=ca)),
@@ -119,3 +124,12 @@ async def connected(url: str, ca: str, token: str) -> AsyncIterator[Api]:
         timeout=aiohttp.ClientTimeout(total=30.0),
     ) as session:
         yield Api(session)
+
+
+def _read(kubeconfig: Path) -> tuple[str, str, str]:
+    """URL, authority and token."""
+    config = yaml.safe_load(kubeconfig.read_text())
+    cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
+    data = cluster.get("certificate-authority-data")
+    ca = base64.b64decode(data).decode() if data else Path(cluster["certificate-authority"]).read_text()
+    return cluster["server"], ca, user["token"]

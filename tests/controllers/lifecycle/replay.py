@@ -1,0 +1,150 @@
+"""One case of `tests/cases/lifecycle`, replayed: what is there before, the controllers, the steps, what is expected.
+
+Loading happens with the controllers stopped, each step is followed by quiet, as the cases want it.
+"""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from model.meta import JSON
+from tests.controllers.api import KINDS, Api, identity
+from tests.controllers.at_work import AtWork, at_work
+from tests.controllers.lifecycle.comparing import differences, has, is_about
+from tests.controllers.lifecycle.driver import Driver
+from tests.controllers.lifecycle.references import Uids
+from tests.waiting import eventually
+
+FOLDER: Final = Path(__file__).parents[2] / "cases" / "lifecycle"
+EVENT_SECONDS: Final = 10.0
+"""Events are written in the background: for so long an expected one is waited for."""
+
+
+def cases() -> dict[str, JSON]:
+    """All cases by `file/name`."""
+    return {
+        f"{file.stem}/{case['name']}": case
+        for file in sorted(FOLDER.glob("*.json"))
+        for case in json.loads(file.read_text())
+    }
+
+
+class Replay:
+    """The replay of one case on a server where nothing else goes on."""
+
+    def __init__(self, api: Api, kubeconfig: Path, case: JSON) -> None:
+        self._api = api
+        self._kubeconfig = kubeconfig
+        self._case = case
+        self._uids = Uids()
+        self.driver = Driver(api)
+
+    async def run(self) -> list[str]:
+        """What came out otherwise than expected."""
+        await self._load()
+        async with at_work(self._kubeconfig, self._api) as work:
+            await self._quiet(work)
+            for step in self._case.get("steps", ()):
+                await self._take(step)
+                await self._quiet(work)
+            return [difference async for difference in self._differences()]
+
+    async def _load(self) -> None:
+        waiting = list(self._case["before"])
+        while waiting:
+            ready = [each for each in waiting if self._uids.knows_all(_without_status(each))]
+            assert ready, f"references that nothing resolves: {waiting}"
+            for obj in ready:
+                await self._create(_without_status(obj))
+                waiting.remove(obj)
+        for obj in self._case["before"]:
+            await self._write_status(obj)
+
+    async def _create(self, obj: JSON) -> None:
+        created = await self._api.create(self._uids.resolved(obj))
+        assert created is not None
+        self._uids.learn(created | {"kind": obj["kind"]})
+
+    async def _write_status(self, obj: JSON) -> None:
+        obj = self._uids.resolved(obj)
+        if "status" in obj:
+            await self._api.merge(obj, {"status": obj["status"]}, "status")
+
+    async def _take(self, step: JSON) -> None:
+        (verb,) = step
+        wanted = self._uids.resolved(step[verb])
+        if verb == "delete":
+            await self._api.delete(wanted["kind"], wanted.get("namespace", ""), wanted["name"])
+            return
+        assert verb == "apply", step
+        change = _without_status(wanted)
+        if await self._api.get(*identity(wanted)) is None:
+            await self._create(change)
+        else:
+            await self._api.merge(wanted, change)
+        await self._write_status(wanted)
+
+    async def _quiet(self, work: AtWork) -> None:
+        await work.settle()
+        while await self.driver.step():
+            await work.settle()
+        for kind in ("PersistentVolumeClaim", "PersistentVolume", "Pod"):
+            for obj in await self._api.all(kind):
+                self._uids.learn(obj)
+
+    async def _differences(self) -> AsyncIterator[str]:
+        case = self._uids.resolved({key: self._case.get(key, []) for key in ("expect", "absent", "absentPaths")})
+        for expected in case["expect"]:
+            there = await self._api.get(*identity(expected))
+            name = "/".join(identity(expected))
+            if there is None:
+                yield f"{name}: absent"
+            for difference in differences(expected, (there or expected) | {"kind": expected["kind"]}):
+                yield f"{name}{difference}"
+        for unwanted in case["absent"]:
+            if await self._api.get(*_named(unwanted)) is not None:
+                yield f"{unwanted}: is there"
+        for unwanted in case["absentPaths"]:
+            there = await self._api.get(*_named(unwanted))
+            if there is None or has(there, unwanted["path"]):
+                yield f"{unwanted}: {'no such object' if there is None else 'is there'}"
+        for event in self._case.get("events", ()):
+            if not await self._told(event):
+                yield f"{event}: no such event"
+
+    async def _told(self, wanted: JSON) -> bool:
+        async def told() -> bool:
+            return any(
+                is_about(event, wanted) and self._uids.knows(event["involvedObject"].get("uid", ""))
+                for event in await self._api.events(wanted.get("namespace") or "default")
+            )
+
+        try:
+            return await eventually(told, within_seconds=EVENT_SECONDS)
+        except TimeoutError:
+            return False
+
+
+@asynccontextmanager
+async def swept(api: Api) -> AsyncIterator[None]:
+    """Leave a server as it was, whatever was made on it in the block."""
+    before = {identity(each) for kind in _SWEPT for each in await api.all(kind)}
+    yield
+    while left := [each for kind in _SWEPT for each in await api.all(kind) if identity(each) not in before]:
+        for obj in left:
+            if obj["metadata"].get("finalizers"):
+                await api.merge(obj, {"metadata": {"finalizers": None}})
+            await api.delete(*identity(obj), gracePeriodSeconds=0)
+
+
+_SWEPT: Final = tuple(kind for kind in KINDS if kind != "Namespace")
+
+
+def _named(wanted: JSON) -> tuple[str, str, str]:
+    return wanted["kind"], wanted.get("namespace", ""), wanted["name"]
+
+
+def _without_status(obj: JSON) -> dict[str, Any]:
+    return {key: value for key, value in obj.items() if key != "status"}
