@@ -38,8 +38,8 @@ _KEPT_BY_STATUS: Final = ("apiVersion", "kind", "metadata", "status")
 
 
 def prepare_create(kind: Kind, obj: JSON) -> None:
-    """Drop the status that a client sent, and begin the life of the object."""
-    if kind.has_status:
+    """Drop the status that a client sent, and begin the life of the object. A kubelet brings its node's along."""
+    if kind.has_status and kind.stored_resource != "nodes":
         obj.pop("status", None)
         if (begun := _FIRST_STATUS.get(kind.stored_resource)) is not None:
             obj["status"] = dict(begun)
