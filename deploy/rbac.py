@@ -1,7 +1,7 @@
 """What each component may do with the API server: the calls it makes, no more and no less.
 
-One table; tests/deploy compares it with the requests that the components send. Nothing here grants by wildcard, and
-secrets and leases are granted by name in Lading's own namespace alone.
+One table; tests/deploy compares it with the requests that the components send. What a component watches comes from its
+own table of caches. Nothing is granted by wildcard; secrets and leases by name, in Lading's own namespace alone.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from controllers.table import ROWS
 from kube.caches import ALL
 from model.meta import JSON
 from model.resources import (
     CLAIMS,
-    CLASSES,
     EVENTS,
     LEASES,
     MUTATING_WEBHOOKS,
@@ -54,6 +54,8 @@ class Names:
 
     release: str = "lading"
     namespace: str = "lading"
+    recycler: str = "default"
+    """The namespace of the pods that empty recycled volumes."""
 
     def account(self, component: Component) -> str:
         """The service account, and the roles bound to it."""
@@ -69,21 +71,39 @@ class Names:
         """The mutating and the validating webhook configuration."""
         return self.release
 
-    def lease(self, controller: str) -> str:
-        """The Lease that a controller's leader holds."""
-        return f"{self.release}-{controller}"
+    @property
+    def lease(self) -> str:
+        """The Lease that the leader of the controllers holds."""
+        return f"{self.release}-{Component.CONTROLLERS}"
+
+
+class Place(StrEnum):
+    """Where something is granted."""
+
+    CLUSTER = "cluster"
+    """Everywhere."""
+    OWN = "own"
+    """In Lading's namespace."""
+    RECYCLER = "recycler"
+    """In that of the recycler's pods."""
+
+    def namespace(self, names: Names) -> str:
+        """Its name; "" for the whole cluster."""
+        return {Place.CLUSTER: "", Place.OWN: names.namespace, Place.RECYCLER: names.recycler}[self]
 
 
 @dataclass(frozen=True)
 class Grant:
-    """Verbs on a resource: all over the cluster, or only `inside` Lading's own namespace."""
+    """Verbs on a resource."""
 
     resource: Resource[Any]
     verbs: frozenset[str]
     subresource: str = ""
     names: tuple[str, ...] = ()
     """Only objects of these names; can not restrict `create`, as RBAC does not know a new object's name."""
-    inside: bool = False
+    place: Place = Place.CLUSTER
+    silent: bool = False
+    """Asked for by an admission plugin when something else is written, so that no call shows it."""
 
     @property
     def plural(self) -> str:
@@ -91,8 +111,10 @@ class Grant:
         return f"{self.resource.plural}/{self.subresource}" if self.subresource else self.resource.plural
 
 
-def _grant(resource: Resource[Any], verbs: str, subresource: str = "") -> Grant:
-    return Grant(resource, frozenset(verbs.split()), subresource)
+def _grant(
+    resource: Resource[Any], verbs: str, subresource: str = "", place: Place = Place.CLUSTER, *, silent: bool = False
+) -> Grant:
+    return Grant(resource, frozenset(verbs.split()), subresource, place=place, silent=silent)
 
 
 def _cached(resources: Iterable[Resource[Any]]) -> tuple[Grant, ...]:
@@ -101,14 +123,14 @@ def _cached(resources: Iterable[Resource[Any]]) -> tuple[Grant, ...]:
 
 
 def _own(resource: Resource[Any], verbs: str, *names: str) -> Grant:
-    return Grant(resource, frozenset(verbs.split()), names=names, inside=True)
+    return Grant(resource, frozenset(verbs.split()), names=names, place=Place.OWN)
 
 
 TELLS: Final = (_grant(EVENTS, "create patch"),)
 """Events are written where the object lives that they are about."""
 
 EXTENDER: Final[Mapping[Mode, tuple[Grant, ...]]] = {
-    Mode.BESIDE: _cached(ALL),
+    Mode.BESIDE: (*_cached(ALL), *TELLS),
     Mode.INSTEAD: (
         *_cached(ALL),
         _grant(PODS, "get"),
@@ -125,15 +147,25 @@ WEBHOOKS: Final = (*_cached(CACHED), _grant(CLAIMS, "get"), _grant(REFERENCE_GRA
 
 CONTROLLERS: Final[Mapping[str, tuple[Grant, ...]]] = {
     "persistentvolume-binder-controller": (
-        *_cached((CLAIMS, VOLUMES, CLASSES, PODS)),
         _grant(CLAIMS, "get patch"),
         _grant(CLAIMS, "patch", "status"),
         _grant(VOLUMES, "get patch"),
         _grant(VOLUMES, "patch", "status"),
+        _grant(PODS, "get create delete", place=Place.RECYCLER),
+        _grant(EVENTS, "watch", place=Place.RECYCLER),
+        *TELLS,
+    ),
+    "persistentvolumeclaim-protection-controller": (_grant(CLAIMS, "patch"), _grant(PODS, "list")),
+    "persistentvolume-protection-controller": (_grant(VOLUMES, "patch"),),
+    "persistentvolume-expander-controller": (_grant(CLAIMS, "patch"), *TELLS),
+    "ephemeral-volume-controller": (
+        _grant(CLAIMS, "create"),
+        # A claim that its pod's deletion waits for: whoever may not finalize the pod may not say so.
+        _grant(PODS, "update", "finalizers", silent=True),
         *TELLS,
     ),
 }
-"""By controller; each runs as leader of a Lease of its own."""
+"""What controllers do besides watching, by name."""
 
 
 def upkeep(names: Names) -> tuple[Grant, ...]:
@@ -147,17 +179,25 @@ def upkeep(names: Names) -> tuple[Grant, ...]:
     )
 
 
-def leadership(names: Names, controllers: Iterable[str]) -> tuple[Grant, ...]:
-    """What electing leaders takes."""
-    leases = tuple(names.lease(each) for each in controllers)
-    return (_own(LEASES, "create"), _own(LEASES, "get patch", *leases)) if leases else ()
+def controller(name: str) -> tuple[Grant, ...]:
+    """What one controller needs.
+
+    Raises:
+        KeyError: no controller has that name.
+    """
+    return (*_cached(ROWS[name].caches), *CONTROLLERS[name])
+
+
+def leadership(names: Names) -> tuple[Grant, ...]:
+    """What electing a leader takes."""
+    return (_own(LEASES, "create"), _own(LEASES, "get patch", names.lease))
 
 
 def grants(
     component: Component,
     *,
     mode: Mode = Mode.INSTEAD,
-    controllers: Sequence[str] = tuple(CONTROLLERS),
+    controllers: Sequence[str] = tuple(ROWS),
     own_certificates: bool = True,
     names: Names = Names(),
 ) -> tuple[Grant, ...]:
@@ -179,15 +219,15 @@ def grants(
         case Component.WEBHOOKS:
             return (*WEBHOOKS, *(upkeep(names) if own_certificates else ()))
         case Component.CONTROLLERS:
-            needed = (grant for name in controllers for grant in CONTROLLERS[name])
-            return (*needed, *leadership(names, controllers))
+            needed = tuple(grant for name in controllers for grant in controller(name))
+            return (*needed, *leadership(names)) if needed else ()
 
 
 def roles(
     component: Component,
     *,
     mode: Mode = Mode.INSTEAD,
-    controllers: Sequence[str] = tuple(CONTROLLERS),
+    controllers: Sequence[str] = tuple(ROWS),
     own_certificates: bool = True,
     names: Names = Names(),
 ) -> list[JSON]:
@@ -198,10 +238,10 @@ def roles(
     needed = grants(component, mode=mode, controllers=controllers, own_certificates=own_certificates, names=names)
     account = names.account(component)
     manifests = [_object("v1", "ServiceAccount", account, names, namespace=names.namespace)]
-    for kind, inside in (("ClusterRole", False), ("Role", True)):
-        rules = list(_rules(each for each in needed if each.inside is inside))
+    for place in Place:
+        rules = list(_rules(each for each in needed if each.place is place))
         if rules:
-            namespace = names.namespace if inside else ""
+            kind, namespace = "Role" if place.namespace(names) else "ClusterRole", place.namespace(names)
             manifests.append(_object(VERSION, kind, account, names, namespace=namespace) | {"rules": rules})
             manifests.append(_binding(kind, account, names, namespace))
     return manifests
