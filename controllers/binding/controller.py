@@ -61,6 +61,8 @@ class Binder:
             delays=self._delays,
             wake=self._claims.add,
         )
+        self._working = False
+        """Whether the first pass has begun, which is when all caches are whole: nothing is matched before."""
         self._offering: asyncio.Handle | None = None
         self._bound: set[str] = set()
         """Volumes that a claim's pass is writing to."""
@@ -80,6 +82,7 @@ class Binder:
     # --- a claim ---
 
     async def _reconcile_claim(self, key: str) -> float | None:
+        self._working = True
         claim = self._caches.claims.get(key)
         try:
             if claim is not None:
@@ -206,7 +209,7 @@ class Binder:
 
     def _offer_soon(self) -> None:
         """Match what came together, once all that comes now is here."""
-        if self._offering is None and self._matcher.has_offers:
+        if self._working and self._offering is None and self._matcher.has_offers:
             self._offering = asyncio.get_running_loop().call_soon(self._offer)
 
     def _offer(self) -> None:

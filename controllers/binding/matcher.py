@@ -83,7 +83,7 @@ class Matcher:
         name = self._promised.get(claim.key)
         volume = self._volume(name) if name else None
         reserved = volume is not None and any(each.name != name for each in self._reserved(claim.key))
-        if volume is not None and not reserved and _fits(volume, claim):
+        if volume is not None and not reserved and self._fits(volume, claim):
             return volume
         self._break(claim.key)
         return self._find(claim)
@@ -131,11 +131,11 @@ class Matcher:
             del self._taken[name]
             self.see_volume(name)
 
-
-def _fits(volume: PersistentVolume, claim: PersistentVolumeClaim) -> bool:
-    """Whether a volume that was promised is still one for the claim, both as they are now."""
-    if not suits(volume, claim) or not volume.access_modes >= claim.access_modes:
-        return False
-    if volume.spec.claim_ref is not None:
-        return reserved_for(volume, claim)
-    return takeable(volume, claim) and kind_of(volume) == kind_of(claim)
+    def _fits(self, volume: PersistentVolume, claim: PersistentVolumeClaim) -> bool:
+        """Whether a volume that was promised is still one for the claim, both as they are now."""
+        if not suits(volume, claim) or not volume.access_modes >= claim.access_modes:
+            return False
+        if volume.spec.claim_ref is not None:
+            return reserved_for(volume, claim)
+        alike = takeable(volume, claim) and kind_of(volume) == kind_of(claim)
+        return alike and not self._delays(claim.storage_class)
