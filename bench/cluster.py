@@ -1,4 +1,4 @@
-"""A large cluster as typed objects: nodes in three zones, placed pods, their claims and volumes, attachments, limits."""
+"""A large cluster as typed objects: nodes in three zones, pods with claims and volumes, attachments, limits."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -36,8 +36,8 @@ _ECHO: Final = "an aiohttp server that reads the same and answers as much"
 async def run(folder: Path) -> list[Result]:
     """5,000 nodes in full; 1,000 and 15,000 for how it grows."""
     results = list[Result]()
-    async with process("-m", "bench.floors", "sized", str(folder), until="listening ") as line:
-        echo = line.removeprefix("listening ")
+    async with process("-m", "bench.floors", "sized", str(folder), until="listening ") as first:
+        echo = first.removeprefix("listening ")
         for nodes in (5000, 1000, 15000):
             async with process(
                 "-m", "bench.extender_server", str(nodes), until="listening ", within_seconds=240

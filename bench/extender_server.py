@@ -75,9 +75,9 @@ def _event_micros(caches: Caches, extender: Extender, size: cluster.Size) -> dic
         bound["spec"] |= {"nodeName": cluster.node_name(number % size.nodes)}
         bound["spec"]["volumes"] = [{"name": "v", "persistentVolumeClaim": {"claimName": name}}]
         pod = msgspec.convert(bound, Pod)
-        pods.append(_timed(lambda pod=pod: caches.pods.show(pod), extender))  # type: ignore[misc]
+        pods.append(_timed(lambda pod=pod: caches.pods.show(pod), extender))
         old = next(iter(caches.attachments.by("node", cluster.node_name(number % size.nodes))))
-        attachments.append(_timed(lambda old=old: caches.attachments.remove(old), extender))  # type: ignore[misc]
+        attachments.append(_timed(lambda old=old: caches.attachments.remove(old), extender))
     return {"pod bound": statistics.median(pods) * 1e6, "attachment": statistics.median(attachments) * 1e6}
 
 

@@ -1,4 +1,4 @@
-"""The floors: aiohttp servers that do nothing but move the same bytes. `python -m bench.floors echo|fan|sized FOLDER`."""
+"""The floors: aiohttp servers that only move the same bytes. `python -m bench.floors echo|fan|sized FOLDER`."""
 
 import asyncio
 import ssl

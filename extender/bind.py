@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 import structlog
 
 from extender.changes import Changes
-from extender.filters import evaluate
+from extender.filters import concern, evaluate
 from extender.masks import bit
 from extender.plan import Plan
 from extender.progress import Lost, pending
@@ -27,8 +27,6 @@ from kube.errors import Conflict, KubeError, NotFound, ServerTimeout, Unreachabl
 from model.resources import ObjectT
 from model.volumes import PersistentVolume, PersistentVolumeClaim
 from model.workloads import Pod
-from storage.restrictions import disks
-from storage.translation import plugin_of
 
 log = structlog.get_logger()
 
@@ -241,7 +239,7 @@ class Binder:
 
     async def _until_seen(self, pod: Pod) -> None:
         """Hold the pod's place until the cache shows that it has taken it, or that it is gone."""
-        if not _takes_anything(pod):
+        if not concern(pod):
             return
         try:
             async with asyncio.timeout(self._limits.seen):
@@ -255,8 +253,3 @@ class Binder:
 def _must_be_on(node: str, pod: Pod) -> None:
     if pod.spec.node_name != node:
         raise Refused(f"pod {pod.key} is already bound to node {pod.spec.node_name}")
-
-
-def _takes_anything(pod: Pod) -> bool:
-    """Whether the pod's place matters to other pods' volumes."""
-    return any(pod.claim_name(volume) or disks(volume) or plugin_of(volume) for volume in pod.volumes)

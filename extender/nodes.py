@@ -5,7 +5,9 @@ Kept current one node at a time; a selector is then answered by looking at disti
 
 from collections.abc import Iterable, Mapping
 from functools import reduce
+from itertools import compress
 from operator import and_, or_
+from typing import Final
 
 from extender import masks
 from extender.masks import Mask
@@ -14,6 +16,8 @@ from model.volumes import TopologyTerm
 from model.workloads import Node
 from storage import zones
 from storage.zones import ZoneConstraint
+
+_SETS_KEPT: Final = 64
 
 
 class NodeIndex:
@@ -30,6 +34,7 @@ class NodeIndex:
         self._having: dict[str, Mask] = {}
         self._shown: dict[str, Labels] = {}
         self._free: list[int] = []
+        self._name_sets: dict[Mask, frozenset[str]] = {}
 
     @property
     def size(self) -> int:
@@ -53,7 +58,16 @@ class NodeIndex:
 
     def names_of(self, mask: Mask) -> list[str]:
         """The names in the mask, by position."""
-        return [self.names[position] for position in masks.positions(mask)]
+        return list(compress(self.names, masks.flags(mask, self.size)))
+
+    def name_set(self, mask: Mask) -> frozenset[str]:
+        """The same as a set, kept for the next time that it is asked for: verdicts repeat from pod to pod."""
+        found = self._name_sets.get(mask)
+        if found is None:
+            while len(self._name_sets) >= _SETS_KEPT:
+                del self._name_sets[next(iter(self._name_sets))]
+            found = self._name_sets[mask] = frozenset(self.names_of(mask))
+        return found
 
     def labels(self, name: str) -> Labels:
         """The labels of a known node."""
@@ -144,6 +158,7 @@ class NodeIndex:
         return reduce(and_, accepting, self.all) if expressions else 0
 
     def _add(self, node: Node) -> None:
+        self._name_sets.clear()
         if self._free:
             position = self._free.pop()
             self.names[position] = node.name
@@ -158,6 +173,7 @@ class NodeIndex:
     def _remove(self, name: str) -> None:
         if name not in self.position:
             return
+        self._name_sets.clear()
         self._relabel(name, {})
         position = self.position.pop(name)
         del self._shown[name]

@@ -5,14 +5,13 @@ the nodes is an answer of status 200, what is wrong with the request is a 4xx.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, Final, NoReturn, TypeVar
 
-import msgspec
 import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -25,7 +24,7 @@ from extender.asked import Asked
 from extender.bind import Binder, BindLimits
 from extender.changes import Changes
 from extender.decisions import Decision, Decisions
-from extender.filters import evaluate
+from extender.filters import concern, evaluate
 from extender.heal import Healer
 from extender.metrics import Metrics
 from extender.preempt import preempt
@@ -165,14 +164,21 @@ class Extender:
     async def _on_filter(self, request: web.Request) -> web.Response:
         with self._metrics.call("filter"):
             args, asked = await self._candidates(request, "filter")
+            if not concern(args.pod):
+                self._metrics.result("filter", "success")
+                self._metrics.judged(len(asked.names), 0, 0)
+                return json_response(wire.filter_all(asked))
             try:
-                verdicts = self._judge(args.pod, asked)
+                verdicts = self._judge(args.pod, asked.names)
             except EvaluationError as error:
                 self._metrics.result("filter", "error")
                 log.warning("pod not judged", namespace=args.pod.namespace, pod=args.pod.name, error=str(error))
+                self._decisions.record(
+                    args.pod.key, Decision(_now(), "filter", args.pod.uid, f"can not be judged: {error}")
+                )
                 return json_response(wire.filter_error(asked, str(error)))
             found = answer(asked.names, verdicts, self._snapshot.nodes)
-            self._decided(args.pod, verdicts, found)
+            self._decided(args.pod, verdicts, asked.names, found)
             return json_response(wire.filter_result(asked, found.feasible, found.failed, found.unresolvable))
 
     async def _on_prioritize(self, request: web.Request) -> web.Response:
@@ -180,7 +186,8 @@ class Extender:
             args, asked = await self._candidates(request, "prioritize")
             scores = dict[str, int]()
             with suppress(EvaluationError):  # the protocol has no word for it: no opinion
-                scores = prioritize(args.pod, self._judge(args.pod, asked), self._snapshot)
+                nodes = self._snapshot.nodes.mask_of(asked.names)
+                scores = prioritize(args.pod, evaluate(args.pod, self._snapshot, nodes), self._snapshot)
             self._metrics.result("prioritize", "success")
             return json_response(wire.priorities({name: scores.get(name, 0) for name in asked.names}))
 
@@ -206,7 +213,7 @@ class Extender:
             error = await self._binder.bind(args)
             self._metrics.result("bind", "error" if error else "success")
             key = f"{args.pod_namespace}/{args.pod_name}"
-            self._remember(key, "bind", args.pod_uid, error or f"bound to node {args.node}")
+            self._decisions.record(key, Decision(_now(), "bind", args.pod_uid, error or f"bound to node {args.node}"))
             if error:
                 log.info("pod not bound", namespace=args.pod_namespace, pod=args.pod_name, node=args.node, why=error)
             return json_response(wire.binding_result(error))
@@ -227,33 +234,33 @@ class Extender:
 
     # --- what they share ---
 
-    def _judge(self, pod: Pod, asked: Candidates) -> Verdicts:
-        return evaluate(pod, self._snapshot, self._snapshot.nodes.mask_of(asked.names))
+    def _judge(self, pod: Pod, names: Sequence[str]) -> Verdicts:
+        """Verdicts on at least these nodes. Sets of most nodes cost more to make than the others to judge."""
+        nodes = self._snapshot.nodes
+        if 2 * len(names) > nodes.size:
+            with suppress(EvaluationError):  # perhaps for a node that was not asked about
+                return evaluate(pod, self._snapshot, nodes.all)
+        return evaluate(pod, self._snapshot, nodes.mask_of(names))
 
-    def _decided(self, pod: Pod, verdicts: Verdicts, found: Answer) -> None:
+    def _decided(self, pod: Pod, verdicts: Verdicts, names: Sequence[str], found: Answer) -> None:
         self._metrics.result("filter", "success")
         self._metrics.judged(len(found.feasible), len(found.failed), len(found.unresolvable))
         if self._settings.heals:
             self._healer.consider(pod.namespace, verdicts.objections)
-        rejected = _rejected(verdicts)
-        log.info("pod filtered", namespace=pod.namespace, pod=pod.name, feasible=len(found.feasible), rejected=rejected)
-        if rejected:
-            sentence = why(verdicts, self._snapshot)
-            self._remember(pod.key, "filter", pod.uid, sentence, verdicts)
-            if not found.feasible and not _tries_nominated(pod, verdicts):
-                self._announcer.no_node_suits(pod, sentence, monotonic())
-
-    def _remember(self, pod: str, verb: str, uid: str, outcome: str, verdicts: Verdicts | None = None) -> None:
-        time = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        decision = Decision(time, verb, uid, outcome)
-        if verdicts is not None:
-            decision = msgspec.structs.replace(
-                decision,
-                asked=verdicts.asked.bit_count(),
-                feasible=verdicts.feasible.bit_count(),
-                rejected=_rejected(verdicts),
-            )
-        self._decisions.record(pod, decision)
+        log.info(
+            "pod filtered",
+            namespace=pod.namespace,
+            pod=pod.name,
+            feasible=len(found.feasible),
+            rejected=found.rejected,
+        )
+        outcome = f"{len(found.feasible)}/{len(names)} nodes fit"
+        if not found.feasible and names:
+            outcome = why(evaluate(pod, self._snapshot, self._snapshot.nodes.mask_of(names)), self._snapshot)
+            if not (pod.status.nominated_node_name and len(names) == 1):  # the others are asked about next
+                self._announcer.no_node_suits(pod, outcome, monotonic())
+        counts = len(found.feasible), len(names), found.rejected
+        self._decisions.record(pod.key, Decision(_now(), "filter", pod.uid, outcome, *counts))
 
     async def _candidates(self, request: web.Request, verb: str) -> tuple[ExtenderArgs, Candidates]:
         args = await self._read(request, ExtenderArgs, verb)
@@ -290,14 +297,8 @@ class Extender:
             self._recorder.event(claim, CLAIMS, "Normal", "SelectedNodeCleared", message)
 
 
-def _rejected(verdicts: Verdicts) -> dict[str, int]:
-    """How many nodes by message."""
-    return {str(group.message): group.nodes.bit_count() for group in verdicts.groups()}
-
-
-def _tries_nominated(pod: Pod, verdicts: Verdicts) -> bool:
-    """Whether only the node was asked about that is to become free for the pod: the others come next."""
-    return bool(pod.status.nominated_node_name) and verdicts.asked.bit_count() == 1
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _snapshot(caches: Caches, reservations: Reservations, rules: Rules) -> Snapshot:

@@ -21,6 +21,8 @@ from storage import limits
 from storage.translation import TranslationError, migrated_plugins
 
 _K = TypeVar("_K")
+Slots = Mapping[str, str]
+"""Key to driver."""
 
 
 class SlotError(ValueError):
@@ -90,6 +92,12 @@ class SlotIndex:
         self._stores = stores
         self._nodes = nodes
         self._stale: dict[str, None] = {}
+        self._pods: dict[str, Slots] = {}
+        """What pods on nodes take, by their keys, as it was counted last."""
+        self._attachments: dict[str, dict[str, str]] = {}
+        """What is attached to nodes, by their names, as it was counted last."""
+        self._said: dict[str, tuple[CSINode, Mapping[str, int], frozenset[str]]] = {}
+        """What CSINodes say, by their names: the limits, and the sets that the node is in."""
         self._slots: dict[str, NodeSlots] = {}
         self._room: dict[str, dict[int, Mask]] = {}
         """driver → free slots → nodes."""
@@ -167,6 +175,7 @@ class SlotIndex:
     def drop_node(self, name: str) -> None:
         """A node is about to lose its position."""
         self._stale.pop(name, None)
+        self._attachments.pop(name, None)
         self._leave(name)
 
     def on_pod(self, old: Pod | None, new: Pod | None) -> None:
@@ -175,6 +184,7 @@ class SlotIndex:
             return
         for pod in (old, new):
             if pod and pod.spec.node_name and pod.volumes:
+                self._pods.pop(pod.key, None)
                 self._stale[pod.spec.node_name] = None
 
     def on_claim(self, old: PersistentVolumeClaim | None, new: PersistentVolumeClaim | None) -> None:
@@ -193,7 +203,7 @@ class SlotIndex:
         for claim in self._stores.claims.by("volume", volume.name):
             self._touch_users(claim)
         for attachment in self._stores.attachments.by("volume", volume.name):
-            self._stale[attachment.spec.node_name] = None
+            self._touch_attached(attachment.spec.node_name)
 
     def on_class(self, old: StorageClass | None, new: StorageClass | None) -> None:
         """A class came, went, or has another provisioner: its unbound claims count differently."""
@@ -210,7 +220,7 @@ class SlotIndex:
             return
         for attachment in (old, new):
             if attachment:
-                self._stale[attachment.spec.node_name] = None
+                self._touch_attached(attachment.spec.node_name)
 
     def on_csi_node(self, old: CSINode | None, new: CSINode | None) -> None:
         """A CSINode came, went, or says something else."""
@@ -222,13 +232,20 @@ class SlotIndex:
 
     def _touch_users(self, claim: PersistentVolumeClaim) -> None:
         for pod in self._stores.pods.by("used", claim.key):
+            self._pods.pop(pod.key, None)
             self._stale[pod.spec.node_name] = None
+
+    def _touch_attached(self, node: str) -> None:
+        self._attachments.pop(node, None)
+        self._stale[node] = None
 
     # --- counting ---
 
     def _count(self, name: str) -> None:
         self._leave(name)
         csi_node = self._stores.csi_nodes.get(name)
+        if csi_node is None:
+            self._said.pop(name, None)
         if name not in self._nodes.position or csi_node is None:
             return
         slots, own = self._slots_of(csi_node), masks.bit(self._nodes.position[name])
@@ -256,25 +273,38 @@ class SlotIndex:
                 del self._holders[key]
 
     def _slots_of(self, csi_node: CSINode) -> NodeSlots:
-        limit = limits.limits(csi_node)
-        drivers = (f"driver/{driver.name}" for driver in csi_node.spec.drivers or ())
-        plugins = (f"plugin/{plugin}" for plugin in migrated_plugins(csi_node))
-        sets = {"csi", *drivers, *plugins}
+        limit, sets = self._says(csi_node)
         if not limit:
-            return NodeSlots(sets=frozenset(sets))
+            return NodeSlots(sets=sets)
         try:
             present = self._present(csi_node.name)
         except SlotError as error:
-            return NodeSlots(limit, error=str(error), sets=frozenset({*sets, "limited", "broken"}))
-        attached = self.attached(csi_node.name)
+            return NodeSlots(limit, error=str(error), sets=sets | {"broken"})
+        attached = self._attachments.get(csi_node.name)
+        if attached is None:
+            attached = self._attachments[csi_node.name] = self.attached(csi_node.name)
         taken = limits.used(present, attached)
         held = {**attached, **present} if self._attached_is_present else present
-        return NodeSlots(limit, taken, held, sets=frozenset({*sets, "limited"}))
+        return NodeSlots(limit, taken, held, sets=sets)
+
+    def _says(self, csi_node: CSINode) -> tuple[Mapping[str, int], frozenset[str]]:
+        known = self._said.get(csi_node.name)
+        if known is None or known[0] is not csi_node:
+            limit = limits.limits(csi_node)
+            drivers = (f"driver/{driver.name}" for driver in csi_node.spec.drivers or ())
+            plugins = (f"plugin/{plugin}" for plugin in migrated_plugins(csi_node))
+            sets = frozenset({"csi", *drivers, *plugins, *(["limited"] if limit else [])})
+            known = self._said[csi_node.name] = csi_node, limit, sets
+        return known[1], known[2]
 
     def _present(self, node: str) -> dict[str, str]:
         present = dict[str, str]()
         for pod in self._stores.pods.by("placed", node):
-            present.update(pod_slots(pod, self._stores, migrated=True))
+            if pod.volumes:
+                slots = self._pods.get(pod.key)
+                if slots is None:
+                    slots = self._pods[pod.key] = pod_slots(pod, self._stores, migrated=True)
+                present.update(slots)
         return present
 
 

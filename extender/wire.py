@@ -6,13 +6,15 @@ Names are capitalised, what is unset is null, and the objects inside use the API
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import orjson
 
 from extender.preempt import Candidate
 from model.workloads import Pod
+
+_NULL: Final = msgspec.Raw(b"null")
 
 
 class WireError(ValueError):
@@ -30,7 +32,8 @@ class ExtenderArgs(msgspec.Struct, frozen=True, gc=False):
 
     pod: Pod = msgspec.field(name="Pod")
     nodes: NodeList | None = msgspec.field(name="Nodes", default=None)
-    node_names: list[str] | None = msgspec.field(name="NodeNames", default=None)
+    node_names: msgspec.Raw = msgspec.field(name="NodeNames", default=_NULL)
+    """Undecoded: often they are answered as they came."""
 
 
 class ExtenderBindingArgs(msgspec.Struct, frozen=True, gc=False):
@@ -78,12 +81,18 @@ class _Node(msgspec.Struct, frozen=True, gc=False):
     metadata: _Named
 
 
+_NAMES: Final = msgspec.json.Decoder(list[str])
+_NODE: Final = msgspec.json.Decoder(_Node)
+
+
 @dataclass(frozen=True)
 class Candidates:
     """The nodes of a request by name, and as they came where they came whole."""
 
     names: list[str]
     whole: Mapping[str, msgspec.Raw] | None = None
+    raw: bytes = b"null"
+    """The names as they came, where they came alone."""
 
 
 def candidates(args: ExtenderArgs) -> Candidates:
@@ -92,12 +101,16 @@ def candidates(args: ExtenderArgs) -> Candidates:
     Raises:
         WireError: neither names nor nodes, or a node without a name.
     """
-    if args.node_names is not None:
-        return Candidates(args.node_names)
+    if bytes(args.node_names) != b"null":
+        try:
+            return Candidates(_NAMES.decode(args.node_names), raw=bytes(args.node_names))
+        except msgspec.ValidationError as error:
+            said = str(error) if "`$" in str(error) else f"{error} - at `$`"
+            raise WireError(said.replace("`$", "`$.NodeNames")) from error
     if args.nodes is None:
         raise WireError("the request names no nodes: NodeNames and Nodes are both null")
     try:
-        whole = {msgspec.json.decode(raw, type=_Node).metadata.name: raw for raw in args.nodes.items or ()}
+        whole = {_NODE.decode(raw).metadata.name: raw for raw in args.nodes.items or ()}
     except msgspec.ValidationError as error:
         raise WireError(f"Nodes.items: {error}") from error
     return Candidates(list(whole), whole)
@@ -116,6 +129,12 @@ def filter_result(
         "FailedAndUnresolvableNodes": unresolvable or {},
         "Error": "",
     }
+
+
+def filter_all(asked: Candidates) -> dict[str, Any]:
+    """ExtenderFilterResult that leaves every node, as they came."""
+    result = filter_result(asked, asked.names if asked.whole is not None else ())
+    return result if asked.whole is not None else {**result, "NodeNames": orjson.Fragment(asked.raw)}
 
 
 def filter_error(asked: Candidates, error: str) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from extender.plan import NOTHING, Plan
 from extender.snapshot import Snapshot
 from extender.verdict import Findings, Objection, Rejection, Verdicts
 from model.workloads import Pod
+from storage.restrictions import disks
+from storage.translation import plugin_of
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,11 @@ FILTERS: Final[Mapping[str, Filter]] = {
     "VolumeBinding": Filter(binding.prepare, binding.check),
     "VolumeZone": Filter(zone.prepare, zone.check),
 }
+
+
+def concern(pod: Pod) -> bool:
+    """Whether any filter has anything to say of the pod: it has a claim, an inline disk or an in-tree source."""
+    return any(pod.claim_name(each) is not None or disks(each) or plugin_of(each) for each in pod.volumes)
 
 
 def evaluate(pod: Pod, snapshot: Snapshot, nodes: Mask) -> Verdicts:

@@ -86,8 +86,9 @@ async def test_the_order_of_the_names_is_kept(caller: Caller):
     assert (await caller.filter(pod("p"), ["n2", "n1"]))["NodeNames"] == ["n2", "n1"]
 
 
-async def test_a_node_that_is_not_known_yet_is_rejected_by_itself(caller: Caller):
-    answer = await caller.filter(pod("p"), ["n1", "new"])
+async def test_a_node_that_is_not_known_yet_is_rejected_by_itself(world: World, caller: Caller):
+    world.put(claim("c"))
+    answer = await caller.filter(pod("p", "c"), ["n1", "new"])
     assert answer["NodeNames"] == ["n1"]
     assert answer["FailedAndUnresolvableNodes"] == {"new": "node(s) were not known to the extender yet"}
 
