@@ -95,22 +95,20 @@ def read_version(text: str, *, parameter: str = "resourceVersion") -> int:
 def _check(request: ListRequest) -> None:
     if request.limit < 0:
         raise bad_request("limit may not be negative")
-    if request.continue_ and request.version not in ("", "0"):
-        raise bad_request("specifying resource version is not allowed when using continue")
-    if not request.match:
-        return
     path = "resourceVersionMatch"
-    if request.match not in ("Exact", "NotOlderThan"):
+    errors: list[FieldError] = []
+    if request.match and request.match not in ("Exact", "NotOlderThan"):
         errors = [FieldError.not_supported(path, request.match, ["Exact", "NotOlderThan", ""])]
-    elif not request.version:
+    elif request.match and not request.version:
         errors = [FieldError.forbidden(path, f"{path} is forbidden unless resourceVersion is provided")]
     elif request.match == "Exact" and request.version == "0":
         errors = [FieldError.forbidden(path, f'{path} "exact" is forbidden for resourceVersion "0"')]
-    elif request.continue_:
+    elif request.match and request.continue_:
         errors = [FieldError.forbidden(path, f"{path} is forbidden when continue is provided")]
-    else:
-        return
-    raise invalid(_ListOptions(), "", errors)
+    if errors:
+        raise invalid(_ListOptions(), "", errors)
+    if request.continue_ and request.version not in ("", "0"):
+        raise bad_request("specifying resource version is not allowed when using continue")
 
 
 def _version(store: Store, request: ListRequest) -> int:
@@ -130,7 +128,7 @@ def _at(store: Store, kind: Kind, request: ListRequest, version: int) -> Iterabl
     try:
         return store.records_at(kind.stored_resource, version)
     except ExpiredError as error:
-        raise expired(f"The resourceVersion for the provided list is too old: {version} ({error.oldest})") from error
+        raise expired("The resourceVersion for the provided list is too old.") from error
 
 
 def _continued(store: Store, kind: Kind, request: ListRequest, version: int, start: Key) -> Iterable[Record]:

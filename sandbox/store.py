@@ -217,6 +217,8 @@ class Store:
             assert current is not None, "a deletion expects an object"
             value, type_ = {**current.value, "metadata": dict(current.value["metadata"])}, ChangeType.DELETED
         value["metadata"]["resourceVersion"] = str(self._assigned)
+        # What it is comes first, as readers of JSON expect it.
+        value = {**{field: value[field] for field in ("kind", "apiVersion") if field in value}, **value}
         return Change(type_, Record(key, self._assigned, value, orjson.dumps(value)), current)
 
     async def _keep(self, journal: Journal, resource: str, change: Change) -> None:

@@ -102,11 +102,20 @@ def _versioned(shown: JSON, form: Form) -> JSON:
 
 
 def _list_bytes(kind: Kind, listing: Listing) -> bytes:
-    """The list, of objects that are encoded already wherever they are shown as they are kept."""
+    """The list, of objects that are encoded already wherever they are shown as they are kept.
+
+    Items of built-in kinds leave kind and apiVersion to the list.
+    """
+    named = b'{"kind":%s,"apiVersion":%s,' % (orjson.dumps(kind.kind), orjson.dumps(kind.api_version))
     items = []
     for record in listing.records:
         shown = from_stored(kind, record.value)
-        items.append(record.encoded if shown is record.value else orjson.dumps(shown))
+        if kind.custom is not None:
+            items.append(record.encoded if shown is record.value else orjson.dumps(shown))
+        elif shown is record.value and record.encoded.startswith(named):
+            items.append(b"{" + record.encoded.removeprefix(named))
+        else:
+            items.append(orjson.dumps({key: shown[key] for key in shown if key not in ("kind", "apiVersion")}))
     head = orjson.dumps({"kind": kind.list_kind, "apiVersion": kind.api_version, "metadata": listing.metadata})
     return b'%s,"items":[%s]}' % (head[:-1], b",".join(items))
 

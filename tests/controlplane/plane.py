@@ -38,6 +38,8 @@ class ControlPlane:
     servers: tuple[Server, ...]
     """etcd and kube-apiserver."""
     _guard: Guard = field(repr=False)
+    etcd_url: str = ""
+    """Of etcd, which anybody on this machine may ask."""
 
     @property
     def token(self) -> str:
@@ -155,7 +157,10 @@ async def control_plane(
         ):
             admin = credentials.kubeconfig(ports.apiserver_url, pki, {"token": pki.admin_token})
             kubeconfig = credentials.write_private(folder / "admin.kubeconfig", admin)
-            yield ControlPlane(ports.apiserver_url, kubeconfig, pki, folder, binaries, (first, second), guard)
+            servers = (first, second)
+            yield ControlPlane(
+                ports.apiserver_url, kubeconfig, pki, folder, binaries, servers, guard, etcd_url=ports.etcd_url
+            )
 
 
 def _admin(url: str, pki: Pki) -> aiohttp.ClientSession:
