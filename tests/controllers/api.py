@@ -64,10 +64,10 @@ class Api:
         return created or await self.get(kind, namespace, name)
 
     async def merge(self, obj: JSON, change: JSON, subresource: str = "") -> JSON | None:
-        """The object after a merge patch."""
+        """The object after a merge patch; None if a version was given and it is past."""
         kind, namespace, name = identity(obj)
         path = KINDS[kind].path(namespace, name, subresource)
-        return await self._send("PATCH", path, change, headers=_MERGE)
+        return await self._send("PATCH", path, change, headers=_MERGE, taken=True)
 
     async def delete(self, kind: str, namespace: str, name: str, **options: Any) -> None:
         """Delete as a user does; what is gone already is well."""

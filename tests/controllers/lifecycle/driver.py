@@ -70,11 +70,15 @@ class Driver:
             return await self._hold(volume, [*finalizers, names.EXTERNAL_PROVISIONER])
         if phase != "Released" or (going and not ours):
             return False
-        await self._api.delete(_VOLUME, "", metadata["name"])
-        return not ours or await self._hold(volume, others)
+        if not going:
+            await self._api.delete(_VOLUME, "", metadata["name"])
+            return True
+        return await self._hold(volume, others)
 
     async def _hold(self, volume: JSON, finalizers: list[str]) -> bool:
-        await self._api.merge(volume, {"metadata": {"finalizers": finalizers}})
+        """Write the finalizers; whoever was faster makes it a step for another time."""
+        version = volume["metadata"]["resourceVersion"]
+        await self._api.merge(volume, {"metadata": {"finalizers": finalizers, "resourceVersion": version}})
         return True
 
     async def _expand(self, claim: JSON, volumes: dict[str, JSON]) -> bool:

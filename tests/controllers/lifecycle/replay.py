@@ -7,13 +7,14 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from model.meta import JSON
 from tests.controllers.api import KINDS, Api, identity
 from tests.controllers.at_work import AtWork, at_work
 from tests.controllers.lifecycle.comparing import differences, has, is_about
 from tests.controllers.lifecycle.driver import Driver
+from tests.controllers.lifecycle.loading import create, load, without_status, write_status
 from tests.controllers.lifecycle.references import Uids
 from tests.waiting import eventually
 
@@ -43,34 +44,13 @@ class Replay:
 
     async def run(self) -> list[str]:
         """What came out otherwise than expected."""
-        await self._load()
+        await load(self._api, self._uids, self._case["before"])
         async with at_work(self._kubeconfig, self._api) as work:
             await self._quiet(work)
             for step in self._case.get("steps", ()):
                 await self._take(step)
                 await self._quiet(work)
             return [difference async for difference in self._differences()]
-
-    async def _load(self) -> None:
-        waiting = list(self._case["before"])
-        while waiting:
-            ready = [each for each in waiting if self._uids.knows_all(_without_status(each))]
-            assert ready, f"references that nothing resolves: {waiting}"
-            for obj in ready:
-                await self._create(_without_status(obj))
-                waiting.remove(obj)
-        for obj in self._case["before"]:
-            await self._write_status(obj)
-
-    async def _create(self, obj: JSON) -> None:
-        created = await self._api.create(self._uids.resolved(obj))
-        assert created is not None
-        self._uids.learn(created | {"kind": obj["kind"]})
-
-    async def _write_status(self, obj: JSON) -> None:
-        obj = self._uids.resolved(obj)
-        if "status" in obj:
-            await self._api.merge(obj, {"status": obj["status"]}, "status")
 
     async def _take(self, step: JSON) -> None:
         (verb,) = step
@@ -79,12 +59,12 @@ class Replay:
             await self._api.delete(wanted["kind"], wanted.get("namespace", ""), wanted["name"])
             return
         assert verb == "apply", step
-        change = _without_status(wanted)
+        change = without_status(wanted)
         if await self._api.get(*identity(wanted)) is None:
-            await self._create(change)
+            await create(self._api, self._uids, change)
         else:
             await self._api.merge(wanted, change)
-        await self._write_status(wanted)
+        await write_status(self._api, self._uids, wanted)
 
     async def _quiet(self, work: AtWork) -> None:
         await work.settle()
@@ -144,7 +124,3 @@ _SWEPT: Final = tuple(kind for kind in KINDS if kind != "Namespace")
 
 def _named(wanted: JSON) -> tuple[str, str, str]:
     return wanted["kind"], wanted.get("namespace", ""), wanted["name"]
-
-
-def _without_status(obj: JSON) -> dict[str, Any]:
-    return {key: value for key, value in obj.items() if key != "status"}
