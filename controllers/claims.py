@@ -18,12 +18,6 @@ async def live_claim(client: Client, volume: PersistentVolume) -> PersistentVolu
     return claim if claim.uid == reference.uid else None
 
 
-def claim_key(volume: PersistentVolume) -> str:
-    """The key of the claim in claimRef; "" without one."""
-    reference = volume.spec.claim_ref
-    return f"{reference.namespace}/{reference.name}" if reference else ""
-
-
 async def is_released(client: Client, volume: PersistentVolume) -> bool:
     """Whether the claim that had the volume is gone, or has another one."""
     reference = volume.spec.claim_ref

@@ -8,6 +8,7 @@ from controllers.binding import controller as binding
 from controllers.claim_protection import controller as claim_protection
 from controllers.ephemeral import controller as ephemeral
 from controllers.expander import controller as expander
+from controllers.provisioning import controller as provisioning
 from controllers.runtime import Context, Controller
 from controllers.volume_protection import controller as volume_protection
 from model.resources import Resource
@@ -29,5 +30,6 @@ _ROWS: Final[tuple[Row, ...]] = (
     Row("persistentvolume-protection-controller", volume_protection.CACHES, volume_protection.VolumeProtection),
     Row("persistentvolume-expander-controller", expander.CACHES, expander.Expander),
     Row("ephemeral-volume-controller", ephemeral.CACHES, ephemeral.Ephemeral),
+    Row("plugin-provisioner", provisioning.CACHES, provisioning.PluginProvisioner),
 )
 ROWS: Final = {row.name: row for row in _ROWS}

@@ -18,9 +18,10 @@ from controllers.binding.matcher import Matcher
 from controllers.binding.metrics import UNKNOWN, Census, Metrics
 from controllers.binding.recycle import Recycling
 from controllers.binding.waiting import waits
-from controllers.claims import claim_key, live_claim
+from controllers.claims import live_claim
 from controllers.migration import claim_marks, volume_marks
 from controllers.reclaim import reclaim_of
+from controllers.references import claim_key
 from controllers.runtime import Context, Loop
 from model import names
 from model.meta import split_key

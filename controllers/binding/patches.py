@@ -8,9 +8,9 @@ from typing import Final
 
 import msgspec
 
+from controllers.references import reference_to
 from model import names, quantity
-from model.meta import JSON, ObjectReference
-from model.resources import CLAIMS
+from model.meta import JSON
 from model.volumes import ClaimPhase, PersistentVolume, PersistentVolumeClaim
 from storage.binding import reserved_for
 
@@ -22,7 +22,7 @@ def reserve(volume: PersistentVolume, claim: PersistentVolumeClaim) -> JSON | No
     fits = reserved_for(volume, claim)
     if fits and volume.spec.claim_ref is not None and volume.spec.claim_ref.uid == claim.uid:
         return None
-    patch: JSON = {"spec": {"claimRef": msgspec.to_builtins(_reference(claim))}}
+    patch: JSON = {"spec": {"claimRef": msgspec.to_builtins(reference_to(claim))}}
     if not fits:  # our choice, not the user's
         patch["metadata"] = {"annotations": {names.BOUND_BY_CONTROLLER: _YES}}
     return patch
@@ -89,17 +89,6 @@ def ask_provisioner(claim: PersistentVolumeClaim, provisioner: str) -> JSON | No
         return None
     keys = (names.STORAGE_PROVISIONER, names.BETA_STORAGE_PROVISIONER)
     return {"metadata": {"annotations": dict.fromkeys(keys, provisioner)}}
-
-
-def _reference(claim: PersistentVolumeClaim) -> ObjectReference:
-    return ObjectReference(
-        kind=CLAIMS.kind,
-        api_version=CLAIMS.api_version,
-        namespace=claim.namespace,
-        name=claim.name,
-        uid=claim.uid,
-        resource_version=claim.metadata.resource_version,
-    )
 
 
 def _capacity(volume: PersistentVolume) -> JSON:

@@ -2,8 +2,9 @@
 
 from controllers.binding.execute import Executor
 from controllers.binding.scrubbing import Scrubbers, ScrubFailed
-from controllers.claims import claim_key, is_released
+from controllers.claims import is_released
 from controllers.phases import fail
+from controllers.references import claim_key
 from controllers.runtime import Context, Retry
 from kube.errors import NotFound
 from kube.events import EventRecorder

@@ -1,0 +1,142 @@
+"""Making a volume for a claim: the plugin first, then the object.
+
+A call that may have had its effect is remembered until the object is there: if the claim goes meanwhile, the call is
+driven to its end and the storage destroyed. Only a restart in that window can leave storage without an object; where
+the claim still is, its next pass makes the same storage by the same name.
+"""
+
+from dataclasses import dataclass
+from typing import NoReturn
+
+import msgspec
+import structlog
+
+from controllers.provisioning.decide import volume_object
+from controllers.provisioning.metrics import Metrics
+from controllers.provisioning.outcome import word_for
+from controllers.runtime import Context, Retry, TerminalError
+from kube.errors import AlreadyExists, Forbidden, Invalid
+from kube.events import EventRecorder
+from model import names
+from model.meta import JSON
+from model.resources import CLAIMS, VOLUMES
+from model.volumes import PersistentVolume, PersistentVolumeClaim, StorageClass
+from plugins.errors import InDoubt, NotSupported, PluginError
+from plugins.protocol import Provisioned, Provisioner, ProvisionRequest
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be made, for whom, and by whom."""
+
+    claim: PersistentVolumeClaim
+    storage_class: StorageClass
+    request: ProvisionRequest
+    plugin: Provisioner
+
+
+class Making:
+    """The jobs under way."""
+
+    def __init__(self, context: Context, recorder: EventRecorder, metrics: Metrics) -> None:
+        self._writer = context.writer
+        self._plugins = context.plugins
+        self._recorder = recorder
+        self._metrics = metrics
+        self._open: dict[str, Job] = {}
+        """By claim key: jobs whose storage may be there while their object is not."""
+
+    async def make(self, job: Job) -> None:
+        """Make storage and volume.
+
+        Raises:
+            Retry, TerminalError: it was not made; the claim was told.
+            KubeError: the object could not be written, or the claim not be told to choose another node.
+        """
+        made = await self._call(job)
+        if made is None:
+            return
+        try:
+            volume = await self._writer.create(VOLUMES, volume_object(job.claim, job.storage_class, made))
+        except AlreadyExists:
+            self._open.pop(job.claim.key, None)
+            return
+        except (Forbidden, Invalid) as error:  # it will be refused for ever
+            await self._destroy(job, made)
+            self._refused(job, f"the volume can not be written: {error}")
+        self._open.pop(job.claim.key, None)
+        log.info("volume made", namespace=job.claim.namespace, claim=job.claim.name, volume=volume.name)
+        message = f"made volume {volume.name} by {job.storage_class.provisioner}"
+        self._recorder.event(job.claim, CLAIMS, "Normal", "ProvisioningSucceeded", message)
+
+    async def clean_up(self, key: str, claim: PersistentVolumeClaim | None) -> None:
+        """If the claim that a job was for is gone (`claim` has its key now), let nothing be left of that job."""
+        job = self._open.get(key)
+        if job is not None and (claim is None or claim.uid != job.claim.uid or claim.deleting):
+            made = await self._call(job)
+            if made is not None:
+                await self._destroy(job, made)
+
+    async def reschedule(self, claim: PersistentVolumeClaim, why: str) -> None:
+        """Say why it can not be made there, and take the choice of the node back."""
+        self.tell(claim, why)
+        if claim.selected_node is None:
+            raise Retry(why)
+        await self._writer.patch(CLAIMS, claim, {"metadata": {"annotations": {names.SELECTED_NODE: None}}})
+        log.info("another node asked for", namespace=claim.namespace, claim=claim.name, why=why)
+
+    def tell(self, claim: PersistentVolumeClaim, why: str) -> None:
+        """Say why nothing was made."""
+        self._recorder.event(claim, CLAIMS, "Warning", "ProvisioningFailed", why)
+
+    async def _call(self, job: Job) -> Provisioned | None:
+        """What the plugin made; None where that was not to be, and the claim goes on from there."""
+        self._open[job.claim.key] = job
+        provisioner = job.storage_class.provisioner
+        try:
+            made = await job.plugin.provision(job.request)
+        except PluginError as error:
+            self._metrics.ended("provision", provisioner, word_for(error))
+            await self._not_made(job, error)
+            return None
+        self._metrics.ended("provision", provisioner, "success")
+        return made
+
+    async def _not_made(self, job: Job, error: PluginError) -> None:
+        """What a failed call means for the claim."""
+        why = str(error)
+        if isinstance(error, InDoubt):
+            self.tell(job.claim, why)
+            raise Retry(why) from error
+        self._open.pop(job.claim.key, None)
+        if job.request.node and not isinstance(error, NotSupported):
+            await self.reschedule(job.claim, why)  # whatever the fault, another node may do better
+            return
+        self.tell(job.claim, why)
+        raise (TerminalError if isinstance(error, NotSupported) else Retry)(why) from error
+
+    async def _destroy(self, job: Job, made: Provisioned) -> None:
+        """Destroy what was made, as it serves nobody."""
+        volume = _as_view(volume_object(job.claim, job.storage_class, made))
+        deleter = self._plugins.deleter(volume)
+        try:
+            if deleter is None:
+                raise NotSupported(f"no plugin can delete {volume.name}")
+            await deleter.delete(volume)
+        except PluginError as error:
+            self._metrics.ended("delete", job.storage_class.provisioner, word_for(error))
+            why = f"storage of {volume.name}, which is not needed any more, is still there: {error}"
+            self._recorder.event(job.claim, CLAIMS, "Warning", "ProvisioningCleanupFailed", why)
+            raise Retry(why) from error
+        self._metrics.ended("delete", job.storage_class.provisioner, "success")
+        self._open.pop(job.claim.key, None)
+
+    def _refused(self, job: Job, why: str) -> NoReturn:
+        self.tell(job.claim, why)
+        raise Retry(why)
+
+
+def _as_view(body: JSON) -> PersistentVolume:
+    return msgspec.convert(body, PersistentVolume)
