@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote
 
 import msgspec
 
@@ -70,6 +70,7 @@ BY_PROVISIONER: Final = {plugin.name: plugin for plugin in PLUGINS}
 
 _UNSPECIFIED: Final = "UNSPECIFIED"
 _EBS_VOLUME: Final = re.compile(r"vol-[^/]*")
+_NO_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2}).{0,2}")
 _ZONE_PARTS: Final = 3  # locale-region-zone, as in us-central1-a
 
 
@@ -124,15 +125,24 @@ def _ebs_handle(source: DiskSources, _labels: Labels) -> str:
     volume_id = source.aws_elastic_block_store.volume_id
     if not volume_id.startswith("aws://"):
         return volume_id
-    try:
-        path = urlsplit(volume_id).path.strip("/")
-    except ValueError:
-        path = ""
+    path = _unescaped_path(volume_id).strip("/")
     if _EBS_VOLUME.fullmatch(path) is None:
         raise TranslationError(
             f"failed to translate Kubernetes ID to EBS Volume ID Invalid format for AWS volume ({volume_id})"
         )
     return path
+
+
+def _unescaped_path(volume_id: str) -> str:
+    """The path of `aws://ZONE/PATH`, as Go reads URLs."""
+    url = volume_id.partition("#")[0]
+    location = url.removeprefix("aws://").partition("?")[0]
+    if wrong := _NO_ESCAPE.search(location):
+        raise TranslationError(
+            f"failed to translate Kubernetes ID to EBS Volume ID Invalid disk name ({volume_id}): "
+            f'parse "{url}": invalid URL escape "{wrong[0]}"'
+        )
+    return unquote(location.partition("/")[2])
 
 
 def _gce_handle(source: DiskSources, labels: Labels) -> str:
@@ -153,7 +163,11 @@ def _gce_region(listed: list[str]) -> str:
             )
         regions.add("-".join(parts[:2]))
     if len(regions) != 1:
-        raise TranslationError(f"failed to get region from zones: multiple regions gotten from zones {listed}")
+        # As Go prints a set.
+        got = " ".join(f"{region}:{{}}" for region in sorted(regions))
+        raise TranslationError(
+            f"failed to get region from zones: multiple or no regions gotten from zones, got: map[{got}]"
+        )
     return regions.pop()
 
 

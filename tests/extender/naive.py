@@ -4,10 +4,12 @@ Slow and simple on purpose: it is what the masks are compared with. Answers stat
 "" passes, "U" could be cured by eviction, "UU" could not, and E raises.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 from model.quantity import nanos, whole
 
@@ -277,8 +279,7 @@ def handle_of(source: str, spec: Object, volume_labels: dict[str, str]) -> str |
         case "awsElasticBlockStore":
             if not spec["volumeID"].startswith("aws://"):
                 return str(spec["volumeID"])
-            path = "/".join(spec["volumeID"].removeprefix("aws://").split("/")[1:]).strip("/")
-            return path if path.startswith("vol-") and "/" not in path else None
+            return ebs_handle(spec["volumeID"].removeprefix("aws://").partition("#")[0].partition("?")[0])
         case "gcePersistentDisk":
             listed = volume_labels.get(LABELS[0]) or volume_labels.get(LABELS[2]) or ""
             if "__" not in listed:
@@ -290,6 +291,13 @@ def handle_of(source: str, spec: Object, volume_labels: dict[str, str]) -> str |
             return str(spec["diskURI"]) if spec.get("kind", "Managed").lower() == "managed" else None
         case _:
             return str(spec["volumeID"])
+
+
+def ebs_handle(location: str) -> str | None:
+    if any(not re.match("[0-9A-Fa-f]{2}", rest) for rest in location.split("%")[1:]):
+        return None
+    path = unquote("/".join(location.split("/")[1:])).strip("/")
+    return path if path.startswith("vol-") and "/" not in path else None
 
 
 # --- VolumeBinding ---
@@ -425,7 +433,7 @@ def holds(expression: Object, of: dict[str, str]) -> bool:
                 have, bound = int(value or "x"), int(values[0])
             except ValueError:
                 return False
-            return have > bound if operator == "Gt" else have < bound
+            return bound < 2**63 and (have > bound if operator == "Gt" else have < bound)
 
 
 def check_delayed(delayed: list[Object], cluster: State, node: Object) -> tuple[bool, bool]:
