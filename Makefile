@@ -27,6 +27,9 @@ demo: $(VENV)/.runtime  ## An API server, a scheduler and all of Lading, and a s
 test: $(VENV)/.dev  ## All tests (TESTS=path -k ... for some)
 	$(BIN)/python -m pytest $(TESTS)
 
+fuzz: $(VENV)/.dev  ## Random clusters judged by the extender and by kube-scheduler's own plugins (COUNT=n SEED=n)
+	$(BIN)/python -m tests.extender.fuzz $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED))
+
 controlplane: $(VENV)/.dev  ## Find or build the servers and the kubectl that the tests run (they do it themselves)
 	$(BIN)/python -m tests.controlplane build
 
@@ -50,4 +53,4 @@ pins: $(VENV)/.dev  ## Renew the pinned requirements from pyproject.toml
 clean:  ## Remove what the targets above made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 
-.PHONY: help setup demo test controlplane check bench pins clean
+.PHONY: help setup demo test fuzz controlplane check bench pins clean

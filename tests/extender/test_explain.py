@@ -13,7 +13,7 @@ from extender.filters import evaluate
 from extender.verdict import EvaluationError
 from model.meta import JSON
 from model.workloads import Pod
-from tests.extender.clusters import Dice
+from tests.extender.clusters import Draw
 from tests.extender.objects import claim, csi_node, node, pod, storage_class, volume
 from tests.extender.tables import Cluster
 from tests.extender.world import World, running
@@ -122,9 +122,10 @@ def test_a_missing_claim_is_told_with_what_to_do():
 @settings(max_examples=150, deadline=None, phases=(Phase.explicit, Phase.generate))
 @given(st.integers(0, 2**40))
 def test_it_never_tells_another_verdict_than_the_filters(seed):
-    dice = Dice(seed)
-    cluster = Cluster(dice.cluster())
-    view = msgspec.convert(dice.pod("new"), Pod)
+    draw = Draw(seed)
+    pod = draw.pod("new")
+    cluster = Cluster(draw.cluster(pod))
+    view = msgspec.convert(pod, Pod)
     nodes = cluster.snapshot.nodes.all
     answer = explain(view, cluster.snapshot, nodes, named=None)
     try:

@@ -12,7 +12,7 @@ from extender.verdict import EvaluationError
 from model.meta import JSON
 from model.workloads import Pod
 from tests.extender import naive
-from tests.extender.clusters import NODES, Dice
+from tests.extender.clusters import NODES, Draw
 from tests.extender.tables import Cluster
 
 Outcome = dict[str, naive.Verdict] | str
@@ -53,8 +53,9 @@ def note(outcome: Outcome) -> None:
 @MANY
 @given(SEEDS)
 def test_both_judge_alike(seed: int):
-    dice = Dice(seed)
-    objects, pod = dice.cluster(), dice.pod("new")
+    draw = Draw(seed)
+    pod = draw.pod("new")
+    objects = draw.cluster(pod)
     expected = one_by_one(objects, pod, names_in(objects))
     note(expected)
     assert by_masks(Cluster(objects).snapshot, pod, names_in(objects)) == expected
@@ -63,14 +64,15 @@ def test_both_judge_alike(seed: int):
 @MANY
 @given(SEEDS)
 def test_changes_one_by_one_lead_to_the_same_as_starting_anew(seed: int):
-    dice = Dice(seed)
-    before, after, pod = dice.cluster(), dice.cluster(), dice.pod("new")
+    draw = Draw(seed)
+    pod = draw.pod("new")
+    before, after = draw.cluster(pod), draw.cluster(pod)
     cluster = Cluster(before)
     by_masks(cluster.snapshot, pod, list(NODES))
     kept = {_key(obj) for obj in after}
     steps = [(obj, True) for obj in after] + [(obj, False) for obj in before if _key(obj) not in kept]
     present = {_key(obj): obj for obj in before}
-    for number, (obj, stays) in enumerate(dice.shuffled(steps)):
+    for number, (obj, stays) in enumerate(draw.shuffled(steps)):
         old = present.get(_key(obj))
         if old and not (stays and _may_become(old, obj)):
             cluster.remove(old)
@@ -81,8 +83,8 @@ def test_changes_one_by_one_lead_to_the_same_as_starting_anew(seed: int):
     assert by_masks(cluster.snapshot, pod, names_in(after)) == one_by_one(after, pod, names_in(after))
 
 
-def _key(obj: JSON) -> tuple[str, str]:
-    return obj["kind"], obj["metadata"]["name"]
+def _key(obj: JSON) -> tuple[str, str, str]:
+    return obj["kind"], obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
 
 
 def _may_become(old: JSON, new: JSON) -> bool:

@@ -133,9 +133,11 @@ func (o *oracle) fill(asked *scenario) error {
 }
 
 func say(status *fwk.Status) (verdict, error) {
+	if status.IsSuccess() {
+		return verdict{}, nil
+	}
 	said := verdict{Plugin: status.Plugin(), Reasons: status.Reasons()}
 	switch status.Code() {
-	case fwk.Success:
 	case fwk.Unschedulable:
 		said.Status = "U"
 	case fwk.UnschedulableAndUnresolvable:

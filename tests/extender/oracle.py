@@ -1,0 +1,132 @@
+"""The scheduler's own volume plugins, asked about clusters of JSON; and the extender's engine, asked the same."""
+
+import json
+import subprocess
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from extender.answer import answer
+from extender.filters import evaluate
+from extender.snapshot import Rules, Snapshot
+from extender.verdict import EvaluationError
+from extender.wire import Candidates, filter_error, filter_result
+from model.meta import JSON
+from model.workloads import Pod
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A cluster, a pod, and the rule that a release may have switched on; all nodes of the cluster are asked about."""
+
+    objects: list[JSON]
+    pod: JSON
+    wait_for_drivers: bool = True
+
+    @property
+    def nodes(self) -> list[str]:
+        """The names of the nodes."""
+        return [obj["metadata"]["name"] for obj in self.objects if obj["kind"] == "Node"]
+
+    @property
+    def rules(self) -> Rules:
+        """The rules, for the engine."""
+        return Rules(wait_for_drivers=self.wait_for_drivers)
+
+
+@dataclass(frozen=True)
+class Word:
+    """What the plugins say of one node: "" passes, U, UU or E; who said it, and why."""
+
+    status: str
+    plugin: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The plugins' answer, and the scenario as a server would show it; or what a server would refuse of it."""
+
+    shown: Scenario
+    words: dict[str, Word]
+    invalid: tuple[str, ...] = ()
+
+    def result(self) -> dict[str, Any]:
+        """The ExtenderFilterResult that says the same; Error holds every error that some node ran into."""
+        by_status: dict[str, dict[str, str]] = {status: {} for status in ("", "U", "UU", "E")}
+        for node, word in self.words.items():
+            by_status[word.status][node] = ", ".join(word.reasons)
+        return {
+            "NodeNames": list(by_status[""]),
+            "FailedNodes": by_status["U"],
+            "FailedAndUnresolvableNodes": by_status["UU"],
+            "Error": "\n".join(by_status["E"].values()),
+        }
+
+
+class Oracle:
+    """The running program."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def ask(self, scenario: Scenario) -> Answer:
+        """What the plugins say of every node."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        question = {
+            "objects": scenario.objects,
+            "pod": scenario.pod,
+            "nodes": scenario.nodes,
+            "waitForDrivers": scenario.wait_for_drivers,
+        }
+        self._process.stdin.write(json.dumps(question) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        assert line, f"the oracle ended with status {self._process.wait()}"
+        found = json.loads(line)
+        if found.get("invalid"):
+            return Answer(scenario, {}, tuple(found["invalid"]))
+        shown = Scenario(found.get("objects") or [], found["pod"], scenario.wait_for_drivers)
+        return Answer(shown, {node: _word(said) for node, said in found.get("verdicts", {}).items()})
+
+
+def _word(said: JSON) -> Word:
+    return Word(said["status"], said["plugin"], tuple(said["reasons"] or ()))
+
+
+@contextmanager
+def running(path: Path) -> Iterator[Oracle]:
+    """The program at `path` while the block runs."""
+    with subprocess.Popen([path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield Oracle(process)
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+def filtered(snapshot: Snapshot, pod: JSON, nodes: Iterable[str]) -> dict[str, Any]:
+    """The ExtenderFilterResult as the service makes it."""
+    names = list(nodes)
+    asked = Candidates(names)
+    try:
+        verdicts = evaluate(msgspec.convert(pod, Pod, strict=False), snapshot, snapshot.nodes.mask_of(names))
+    except EvaluationError as error:
+        return filter_error(asked, str(error))
+    found = answer(names, verdicts, snapshot.nodes)
+    return filter_result(asked, found.feasible, found.failed, found.unresolvable)
+
+
+def disagreement(said: Answer, ours: dict[str, Any]) -> str:
+    """How the two results differ, "" when they do not. Of several errors any one will do: nodes are asked at once."""
+    theirs = said.result()
+    if theirs["Error"] or ours["Error"]:
+        agreed = ours["Error"] and any(error.endswith(f": {ours['Error']}") for error in theirs["Error"].split("\n"))
+        return "" if agreed else f"theirs: {theirs}\nours:   {ours}"
+    same = set(theirs["NodeNames"]) == set(ours["NodeNames"]) and all(
+        theirs[key] == ours[key] for key in ("FailedNodes", "FailedAndUnresolvableNodes")
+    )
+    return "" if same else f"theirs: {theirs}\nours:   {ours}"
