@@ -72,7 +72,8 @@ def run(arguments: Sequence[str]) -> int:
         return int(app(args=list(arguments), prog_name="lading", standalone_mode=False) or 0)
     except (ValueError, LookupError) as error:
         # Options that do not go together, names that do not exist: every such message says what to give instead.
-        complain(_one_line(str(error)))
+        for line in str(error).splitlines():
+            complain(line)
         return 2
     except OSError as error:
         complain(_one_line(str(error)))
