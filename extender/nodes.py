@@ -58,6 +58,8 @@ class NodeIndex:
 
     def names_of(self, mask: Mask) -> list[str]:
         """The names in the mask, by position."""
+        if mask.bit_count() < self.size // 16:
+            return [self.names[position] for position in masks.positions(mask)]
         return list(compress(self.names, masks.flags(mask, self.size)))
 
     def name_set(self, mask: Mask) -> frozenset[str]:

@@ -141,7 +141,7 @@ class SlotIndex:
     def sharing(self, keys: Iterable[str]) -> Mask:
         """The nodes whose pods use one of these volumes."""
         holders = {name for key in keys for name in self._holders.get(key, ())}
-        return self._nodes.mask_of(holders)
+        return self._nodes.mask_of(holders) if holders else 0
 
     @property
     def with_csi_node(self) -> Mask:
