@@ -17,6 +17,7 @@ from controllers.binding.execute import Executor
 from controllers.binding.matcher import Matcher
 from controllers.binding.metrics import UNKNOWN, Census, Metrics
 from controllers.binding.recycle import Recycling
+from controllers.binding.second import SecondBinder
 from controllers.binding.waiting import waits
 from controllers.claims import live_claim
 from controllers.migration import claim_marks, volume_marks
@@ -54,6 +55,7 @@ class Binder:
         self._executor = Executor(
             context.writer, recorder, self._metrics, look_at_claim=self._claims.add, recycle=self._queue_recycle
         )
+        self._second = SecondBinder(context, recorder)
         self._recycling = Recycling(context, self._executor, recorder)
         self._matcher = Matcher(
             claim=self._caches.claims.get,
@@ -78,12 +80,13 @@ class Binder:
             Loop("claims", self._claims, self._reconcile_claim, workers, self._unsettled, seconds),
             Loop("volumes", self._volumes, self._reconcile_volume, workers, self._unsettled_volumes, seconds),
             Loop("recycle", self._recycles, self._recycling.reconcile, RECYCLERS),
+            self._second.loop,
         )
 
     # --- a claim ---
 
     async def _reconcile_claim(self, key: str) -> float | None:
-        self._working = True
+        self._begin()
         claim = self._caches.claims.get(key)
         try:
             if claim is not None:
@@ -122,6 +125,7 @@ class Binder:
     # --- a volume ---
 
     async def _reconcile_volume(self, name: str) -> float | None:
+        self._begin()
         if name in self._bound:
             self._deferred.add(name)
             return None
@@ -164,6 +168,11 @@ class Binder:
     def _queue_recycle(self, name: str) -> None:
         if not self._recycles.failures(name):  # else it waits for its next try already
             self._recycles.add(name)
+
+    def _begin(self) -> None:
+        if not self._working:
+            self._working = True
+            self._second.watch()
 
     # --- what happens ---
 
