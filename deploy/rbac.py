@@ -17,6 +17,7 @@ from model.resources import (
     EVENTS,
     LEASES,
     MUTATING_WEBHOOKS,
+    NAMESPACES,
     NODES,
     PODS,
     REFERENCE_GRANTS,
@@ -25,10 +26,11 @@ from model.resources import (
     VOLUMES,
     Resource,
 )
-from webhooks.facts import CACHED
+from webhooks.settings import Settings
 
 GROUP: Final = "rbac.authorization.k8s.io"
 VERSION: Final = f"{GROUP}/v1"
+DEFAULT_RULES: Final = Settings()
 
 
 class Component(StrEnum):
@@ -142,8 +144,12 @@ EXTENDER: Final[Mapping[Mode, tuple[Grant, ...]]] = {
     ),
 }
 
-WEBHOOKS: Final = (*_cached(CACHED), _grant(CLAIMS, "get"), _grant(REFERENCE_GRANTS, "list"))
-"""Claims and grants are read live where a decision rests on their absence."""
+CONFIRMED: Final[Mapping[str, Grant]] = {
+    "pv-stale-claimref": _grant(CLAIMS, "get"),
+    "pvc-cross-namespace-grant": _grant(REFERENCE_GRANTS, "list"),
+    "pvc-drop-selected-node": _grant(NODES, "get"),
+}
+"""What rules have read live, as their decisions rest on its absence."""
 
 CONTROLLERS: Final[Mapping[str, tuple[Grant, ...]]] = {
     "persistentvolume-binder-controller": (
@@ -164,8 +170,22 @@ CONTROLLERS: Final[Mapping[str, tuple[Grant, ...]]] = {
         _grant(PODS, "update", "finalizers", silent=True),
         *TELLS,
     ),
+    "plugin-provisioner": (
+        _grant(NODES, "get"),
+        _grant(CLAIMS, "get patch"),
+        _grant(VOLUMES, "get create patch delete"),
+        _grant(VOLUMES, "patch", "status"),
+        *TELLS,
+    ),
 }
 """What controllers do besides watching, by name."""
+
+
+def webhooks(rules: Settings) -> tuple[Grant, ...]:
+    """What the webhooks need for the rules that run."""
+    live = (CONFIRMED[each.name] for each in rules.all_rules if each.name in CONFIRMED)
+    namespaces = (_grant(NAMESPACES, "get"),) if rules.looks_at_namespaces else ()
+    return (*_cached(rules.caches), *live, *namespaces)
 
 
 def upkeep(names: Names) -> tuple[Grant, ...]:
@@ -199,6 +219,7 @@ def grants(
     mode: Mode = Mode.INSTEAD,
     controllers: Sequence[str] = tuple(ROWS),
     own_certificates: bool = True,
+    rules: Settings = DEFAULT_RULES,
     names: Names = Names(),
 ) -> tuple[Grant, ...]:
     """All that a component needs.
@@ -208,6 +229,7 @@ def grants(
         mode: of the extender.
         controllers: those that run, by name.
         own_certificates: whether the webhooks keep up their certificates themselves.
+        rules: those of the webhooks.
         names: of this installation.
 
     Raises:
@@ -217,7 +239,7 @@ def grants(
         case Component.EXTENDER:
             return EXTENDER[mode]
         case Component.WEBHOOKS:
-            return (*WEBHOOKS, *(upkeep(names) if own_certificates else ()))
+            return (*webhooks(rules), *(upkeep(names) if own_certificates else ()))
         case Component.CONTROLLERS:
             needed = tuple(grant for name in controllers for grant in controller(name))
             return (*needed, *leadership(names)) if needed else ()
@@ -229,20 +251,23 @@ def roles(
     mode: Mode = Mode.INSTEAD,
     controllers: Sequence[str] = tuple(ROWS),
     own_certificates: bool = True,
+    rules: Settings = DEFAULT_RULES,
     names: Names = Names(),
 ) -> list[JSON]:
     """The manifests: service account, ClusterRole and Role as far as there is something to grant, and their bindings.
 
     The arguments are those of `grants`.
     """
-    needed = grants(component, mode=mode, controllers=controllers, own_certificates=own_certificates, names=names)
+    needed = grants(
+        component, mode=mode, controllers=controllers, own_certificates=own_certificates, rules=rules, names=names
+    )
     account = names.account(component)
     manifests = [_object("v1", "ServiceAccount", account, names, namespace=names.namespace)]
     for place in Place:
-        rules = list(_rules(each for each in needed if each.place is place))
-        if rules:
+        allowed = list(_rules(each for each in needed if each.place is place))
+        if allowed:
             kind, namespace = "Role" if place.namespace(names) else "ClusterRole", place.namespace(names)
-            manifests.append(_object(VERSION, kind, account, names, namespace=namespace) | {"rules": rules})
+            manifests.append(_object(VERSION, kind, account, names, namespace=namespace) | {"rules": allowed})
             manifests.append(_binding(kind, account, names, namespace))
     return manifests
 

@@ -21,9 +21,8 @@ from lading.component import Address, Site, announcement, background, site_servi
 from lading.endpoint import Endpoint
 from lading.run import Service
 from plugins.registry import Registry, Settings
-from webhooks.facts import CACHED
-from webhooks.rules.rule import Rule
 from webhooks.service import DEADLINE_SECONDS, webhooks
+from webhooks.settings import Settings as WebhookSettings
 
 MAX_REVIEW_BYTES: Final = 7 << 20
 """A review holds two objects of at most 3 MiB."""
@@ -70,10 +69,11 @@ def extender_services(given: Surroundings, mode: Mode) -> tuple[Extender, list[S
     return part, _component("extender", given, site, caches, work)
 
 
-def webhook_services(given: Surroundings, rules: Sequence[Rule]) -> list[Service]:
+def webhook_services(given: Surroundings, rules: WebhookSettings | None = None) -> list[Service]:
     """The webhooks. API servers show no certificate unless they are told to, so none is asked for by default."""
-    caches = Caches(given.client, CACHED)
-    part = webhooks(given.client, caches, given.registry, rules=rules)
+    rules = rules or WebhookSettings()
+    caches = Caches(given.client, rules.caches)
+    part = webhooks(given.client, caches, given.registry, settings=rules)
     site = Site(
         part.routes(),
         deadline_seconds=DEADLINE_SECONDS,

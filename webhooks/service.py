@@ -19,10 +19,9 @@ from kube.errors import KubeError
 from serving.http import JSON_TYPES, json_response, read_json
 from webhooks.facts import ClusterFacts, FactsSource
 from webhooks.metrics import WebhookMetrics
-from webhooks.rules import select
 from webhooks.rules.evaluate import Verdict, evaluate, needs
-from webhooks.rules.policy import Policy
 from webhooks.rules.rule import Phase, Review, Rule
+from webhooks.settings import Settings
 from webhooks.wire import AdmissionRequest, AdmissionReview, ReviewError, answer, read, request_of
 
 log = structlog.get_logger()
@@ -39,11 +38,11 @@ def webhooks(
     caches: Caches,
     registry: CollectorRegistry,
     *,
-    rules: Sequence[Rule] | None = None,
-    policy: Policy | None = None,
+    settings: Settings | None = None,
 ) -> "Webhooks":
-    """The webhooks over a cluster; `caches` holds at least those of `facts.CACHED`."""
-    return Webhooks(select() if rules is None else rules, ClusterFacts(client, caches, policy), registry)
+    """The webhooks over a cluster; `caches` holds at least those of the settings."""
+    settings = settings or Settings()
+    return Webhooks(settings, ClusterFacts(client, caches, settings.policy), registry)
 
 
 class Webhooks:
@@ -51,13 +50,13 @@ class Webhooks:
 
     def __init__(
         self,
-        rules: Sequence[Rule],
+        settings: Settings,
         source: FactsSource,
         registry: CollectorRegistry,
     ) -> None:
-        self._rules = rules
+        self._settings = settings
         self._source = source
-        self._metrics = WebhookMetrics(registry, rules)
+        self._metrics = WebhookMetrics(registry, settings.all_rules)
 
     def routes(self) -> list[web.RouteDef]:
         """The routes to put on a server."""
@@ -87,20 +86,25 @@ class Webhooks:
         return json_response(answer(request, phase, verdict))
 
     async def _decide(self, phase: Phase, review: Review[Any], seconds: float) -> Verdict:
-        facts = self._source.now()
         if review.terminating:
-            return evaluate(phase, (), review, facts)
+            return evaluate(phase, (), review, self._source.now())
         complaint = self._source.complaint()
         if complaint is not None:
             raise web.HTTPInternalServerError(text=f"can not decide now: {complaint}")
-        wanted = needs(phase, self._rules, review, facts)
-        if wanted:
-            try:
-                async with asyncio.timeout(seconds):
-                    facts = await self._source.confirmed(wanted)
-            except (KubeError, TimeoutError) as error:
-                raise web.HTTPInternalServerError(text=f"can not decide now: a look-up failed: {error}") from error
-        return evaluate(phase, self._rules, review, facts)
+        try:
+            async with asyncio.timeout(seconds):
+                rules = await self._rules_for(review)
+                wanted = needs(phase, rules, review, self._source.now())
+                facts = await self._source.confirmed(wanted) if wanted else self._source.now()
+        except (KubeError, TimeoutError) as error:
+            raise web.HTTPInternalServerError(text=f"can not decide now: a look-up failed: {error}") from error
+        return evaluate(phase, rules, review, facts)
+
+    async def _rules_for(self, review: Review[Any]) -> Sequence[Rule]:
+        """The rules for this object's namespace."""
+        if not (self._settings.looks_at_namespaces and review.subject.namespace):
+            return self._settings.rules
+        return self._settings.rules_for(await self._source.namespace_labels(review.subject.namespace))
 
 
 def _seconds_left(http: web.Request) -> float:

@@ -13,7 +13,8 @@ import msgspec
 import orjson
 
 from model.meta import JSON, Object
-from model.resources import CLAIMS, CLASSES, VOLUMES, Resource
+from model.resources import Resource
+from webhooks.rules import RULES
 from webhooks.rules.evaluate import Verdict
 from webhooks.rules.rule import Denial, Operation, Phase, Reason, Review
 
@@ -27,7 +28,7 @@ MAX_WARNING: Final = 256
 MAX_WARNINGS: Final = 4096
 """Characters of all warnings; beyond it the server would cut each of them."""
 
-RULED: Final[tuple[Resource[Any], ...]] = (VOLUMES, CLAIMS, CLASSES)
+RULED: Final = {(each.resource.group, each.resource.kind): each.resource for each in RULES}
 _CODES: Final = {Reason.FORBIDDEN: 403, Reason.INVALID: 422}
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
@@ -44,6 +45,12 @@ class GroupVersionKind(msgspec.Struct, frozen=True):
     kind: str = ""
 
 
+class UserInfo(msgspec.Struct, frozen=True):
+    """Who asks."""
+
+    username: str = ""
+
+
 class AdmissionRequest(msgspec.Struct, frozen=True, rename="camel"):
     """`request` of a review."""
 
@@ -53,6 +60,7 @@ class AdmissionRequest(msgspec.Struct, frozen=True, rename="camel"):
     sub_resource: str = ""
     name: str = ""
     namespace: str = ""
+    user_info: UserInfo = UserInfo()
     object: JSON | None = None
     old_object: JSON | None = None
     dry_run: bool | None = None
@@ -88,19 +96,18 @@ def read(request: AdmissionRequest) -> Review[Any] | None:
     Raises:
         ReviewError: the objects are missing or not of their kind.
     """
-    resource = next(
-        (each for each in RULED if (each.group, each.kind) == (request.kind.group, request.kind.kind)), None
-    )
+    resource = RULED.get((request.kind.group, request.kind.kind))
     if resource is None or request.sub_resource or request.operation == "CONNECT":
         return None
+    user = request.user_info.username
     old = None if request.operation == "CREATE" else _view(resource, "oldObject", request.old_object)
     if request.operation == "DELETE":
-        return Review(Operation.DELETE, *_present("oldObject", old))
+        return Review(Operation.DELETE, *_present("oldObject", old), user=user)
     new = _view(resource, "object", request.object)
     subject, raw = _present("object", new)
     if request.operation == "CREATE":
-        return Review(Operation.CREATE, subject, raw)
-    return Review(Operation.UPDATE, subject, raw, *_present("oldObject", old))
+        return Review(Operation.CREATE, subject, raw, user=user)
+    return Review(Operation.UPDATE, subject, raw, *_present("oldObject", old), user=user)
 
 
 def _view(resource: Resource[Any], field: str, raw: JSON | None) -> tuple[Object, JSON] | None:

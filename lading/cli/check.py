@@ -15,8 +15,8 @@ from lading.endpoint import OptionsError
 from lading.output import say
 from model.meta import JSON
 from webhooks.check import Report, check, describe
-from webhooks.rules import select
 from webhooks.rules.rule import Denial, Warn
+from webhooks.settings import chosen
 
 STDIN = "-"
 
@@ -34,6 +34,7 @@ def check_files(
         typer.Option("-f", "--file", metavar="FILE", help="YAML or JSON, - for standard input (repeatable)."),
     ],
     output: Annotated[Output, typer.Option("-o", "--output", help="Text for people, JSON for programs.")] = Output.TEXT,
+    settings: options.RuleSettings = None,
     enable: options.Enable = None,
     disable: options.Disable = None,
 ) -> None:
@@ -43,8 +44,8 @@ def check_files(
     concluded from what the files do not hold. Ends with 0 if the API server with these rules would take them all, with
     1 if not, with 2 if a file can not be read.
     """
-    rules = select(enable or (), disable or ())
-    reports = check([each for name in file for each in _manifests(name)], rules)
+    rules = chosen(settings, enable or (), disable or ())
+    reports = check([each for name in file for each in _manifests(name)], rules.rules, rules.policy)
     if output is Output.JSON:
         say(orjson.dumps([_as_json(report) for report in reports], option=orjson.OPT_INDENT_2).decode())
     else:

@@ -17,7 +17,7 @@ from lading.cli import options
 from lading.endpoint import OptionsError
 from lading.output import say
 from model.meta import JSON
-from webhooks.rules import select
+from webhooks.settings import chosen
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode="markdown", help="Print the manifests that register Lading with a cluster."
@@ -109,19 +109,20 @@ def webhooks(
         list[str] | None,
         typer.Option(metavar="USER", help="system:serviceaccount:NAMESPACE:NAME and the like (repeatable)."),
     ] = None,
+    settings: options.RuleSettings = None,
     enable: options.Enable = None,
     disable: options.Disable = None,
     output: OutputOption = Output.YAML,
 ) -> None:
     """Print the webhook registrations, generated from the rules. Apply them last, when the webhooks serve.
 
-    Give --enable and --disable as to `lading webhooks`.
+    Give --settings, --enable and --disable as to `lading webhooks`.
     """
     _print(
         registrations.configurations(
             url or _service(service),
             ca_bundle=_read(ca, "--ca") if ca else None,
-            rules=select(enable or (), disable or ()),
+            rules=chosen(settings, enable or (), disable or ()).all_rules,
             validating=failure_policy,
             exclusions=registrations.Exclusions(tuple(exclude_namespace or EXCLUDED), tuple(exempt_user or ())),
         ),
@@ -133,6 +134,7 @@ def webhooks(
 def rbac(
     mode: options.ModeOption = Mode.BESIDE,
     namespace: Namespace = "lading",
+    settings: options.RuleSettings = None,
     output: OutputOption = Output.YAML,
 ) -> None:
     """Print service accounts and roles: what each component asks of the API server, and no more.
@@ -141,7 +143,8 @@ def rbac(
     """
     components = [each for each in Component if mode is Mode.INSTEAD or each is not Component.CONTROLLERS]
     names = Names(namespace=namespace)
-    _print([manifest for each in components for manifest in roles(each, mode=mode, names=names)], output)
+    rules = chosen(settings)
+    _print([manifest for each in components for manifest in roles(each, mode=mode, rules=rules, names=names)], output)
 
 
 def _trust(folder: Path, *, embed: bool) -> Trust:

@@ -64,6 +64,16 @@ LogLevelOption: TypeAlias = Annotated[
     LogLevel, typer.Option("--log-level", help="The least level that is logged.", rich_help_panel=_PROCESS)
 ]
 
+RuleSettings: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--settings",
+        metavar="FILE",
+        help="What each rule does, in YAML: docs/admission.md.",
+        rich_help_panel=_RULES,
+        show_default=False,
+    ),
+]
 Enable: TypeAlias = Annotated[
     list[str] | None, typer.Option(metavar="RULE", help="Switch a rule on (repeatable).", rich_help_panel=_RULES)
 ]

@@ -5,10 +5,11 @@ from lading.cli.serving import Process, run_component
 from lading.compose import webhook_services
 from lading.endpoint import Endpoint
 from lading.log import LogFormat, LogLevel
-from webhooks.rules import select
+from webhooks.settings import chosen
 
 
 def webhooks(
+    settings: options.RuleSettings = None,
     enable: options.Enable = None,
     disable: options.Disable = None,
     kubeconfig: options.Kubeconfig = None,
@@ -29,7 +30,7 @@ def webhooks(
 
     API servers show no certificate to webhooks unless they are told to: give --client-ca only if yours is.
     """
-    rules = select(enable or (), disable or ())
+    rules = chosen(settings, enable or (), disable or ())
     endpoint = Endpoint(listen, tls_cert, tls_key, client_ca, certs, insecure_http)
     process = Process("webhooks", endpoint, kubeconfig, log_format, log_level)
     run_component(process, lambda given: webhook_services(given, rules))

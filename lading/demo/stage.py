@@ -26,7 +26,6 @@ from model.resources import MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS
 from plugins.registry import Settings
 from sandbox.scheduler import Scheduler
 from sandbox.server import Sandbox, SandboxSettings, serve
-from webhooks.rules import select as select_rules
 
 LOOPBACK = "127.0.0.1:0"
 
@@ -69,7 +68,7 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
         )
         audience = (await given("demo")).client
         services = [
-            *webhook_services(await given("webhooks"), select_rules()),
+            *webhook_services(await given("webhooks")),
             _once("registration of the webhooks", lambda: _register(audience, urls["webhooks"], certs)),
             *extending,
             *controllers,

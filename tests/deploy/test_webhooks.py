@@ -24,6 +24,7 @@ from model.resources import CLAIMS, CLASSES, MUTATING_WEBHOOKS, VALIDATING_WEBHO
 from tests.waiting import eventually
 from webhooks.rules import select
 from webhooks.rules.rule import Operation, Phase
+from webhooks.settings import Settings
 
 URL = "https://127.0.0.1:9443"
 
@@ -108,7 +109,7 @@ async def _serving(control_plane, folder, **options):
     registry, urls = new_registry(), []
     async with connect(await load(control_plane.kubeconfig)) as client:
         given = Surroundings(client, Endpoint("127.0.0.1:0", certs=folder), registry, urls.append)
-        services = webhook_services(given, select())
+        services = webhook_services(given)
         async with _running(services):
             await eventually(lambda: urls)
             mutating, validating = configurations(urls[0], ca_bundle=(folder / "ca.crt").read_bytes(), **options)

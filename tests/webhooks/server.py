@@ -7,7 +7,7 @@ import json
 import ssl
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,15 @@ from prometheus_client import CollectorRegistry
 from certs import authority
 from certs.issue import Server, User, issue
 from model.meta import JSON
+from model.selectors import Labels
 from serving.health import Health
 from serving.http import make_app, require_client_certificate
 from serving.site import serve
 from serving.tls import TLSFiles
 from tests.webhooks.cases import Outcome, view
-from webhooks.rules import DEFAULTS
 from webhooks.rules.facts import Facts, Need, Snapshot
 from webhooks.service import DEADLINE_SECONDS, PATHS, Webhooks
+from webhooks.settings import Settings
 from webhooks.wire import MAX_BODY_BYTES
 
 _uids = itertools.count(1)
@@ -40,12 +41,16 @@ class FixedFacts:
     why_not: str | None = None
     asked: Collection[Need] = ()
     failure: Exception | None = None
+    labels: dict[str, Labels] = field(default_factory=dict)
 
     def complaint(self) -> str | None:
         return self.why_not
 
     def now(self) -> Facts:
         return self.facts
+
+    async def namespace_labels(self, name: str) -> Labels:
+        return self.labels.get(name, {})
 
     async def confirmed(self, needs: Collection[Need]) -> Facts:
         self.asked = needs
@@ -113,7 +118,9 @@ def review(operation: str, new: JSON | None, old: JSON | None = None, **more: An
 
 
 @asynccontextmanager
-async def running(folder: Path, context: Collection[JSON] = ()) -> AsyncIterator[Running]:
+async def running(
+    folder: Path, context: Collection[JSON] = (), settings: Settings | None = None
+) -> AsyncIterator[Running]:
     """The webhooks over mutual TLS, with these objects as the cluster."""
     now, registry = datetime.now(UTC), CollectorRegistry()
     ca = authority.create("test", 1, now)
@@ -122,8 +129,9 @@ async def running(folder: Path, context: Collection[JSON] = ()) -> AsyncIterator
         leaf = issue(ca, identity, now)
         (folder / f"{name}.crt").write_bytes(leaf.certificate)
         (folder / f"{name}.key").write_bytes(leaf.key)
-    source = FixedFacts(Snapshot([view(each) for each in context]))
-    service, health = Webhooks(DEFAULTS, source, registry), Health(registry)
+    settings = settings or Settings()
+    source = FixedFacts(Snapshot([view(each) for each in context], policy=settings.policy))
+    service, health = Webhooks(settings, source, registry), Health(registry)
     health.add_check("webhooks", service.complaint)
     app = make_app(
         [*service.routes(), *health.routes()],

@@ -143,6 +143,9 @@ CHOSEN: Final[tuple[Rule, ...]] = (
 RULES: Final[tuple[Rule, ...]] = (*DEFAULTS, *(replace(each, default=False) for each in CHOSEN))
 BY_NAME: Final[Mapping[str, Rule]] = {each.name: each for each in RULES}
 
+KEEP_ANNOTATIONS: Final = "keep-deprecated-annotations"
+"""No rule, but switched like one: rules copy deprecated annotations in place of moving them."""
+
 
 class UnknownRuleError(ValueError):
     """No rule has that name; the message lists what was perhaps meant."""
@@ -154,7 +157,7 @@ def select(enable: Iterable[str] = (), disable: Iterable[str] = ()) -> tuple[Rul
     Raises:
         UnknownRuleError: a name that no rule has.
     """
-    switches = dict.fromkeys(_known(enable), Action.ON) | dict.fromkeys(_known(disable), Action.OFF)
+    switches = dict.fromkeys(known(enable), Action.ON) | dict.fromkeys(known(disable), Action.OFF)
     return acting(switches)
 
 
@@ -169,13 +172,18 @@ def acting(actions: Mapping[str, Action]) -> tuple[Rule, ...]:
     return tuple(rule for name, rule in chosen.items() if name not in replaced)
 
 
-def meant(name: str, known: Iterable[str]) -> str:
+def meant(name: str, names: Iterable[str]) -> str:
     """A hint at what a wrong name was perhaps to be."""
-    similar = get_close_matches(name, sorted(known), n=3)
+    similar = get_close_matches(name, sorted(names), n=3)
     return f"did you mean {' or '.join(similar)}?" if similar else "the documentation lists them"
 
 
-def _known(wanted: Iterable[str]) -> frozenset[str]:
+def known(wanted: Iterable[str]) -> frozenset[str]:
+    """The names, all of rules.
+
+    Raises:
+        UnknownRuleError: one is not.
+    """
     wanted = frozenset(wanted)
     for name in sorted(wanted - BY_NAME.keys()):
         raise UnknownRuleError(f"no admission rule is called {name!r}; {meant(name, BY_NAME)}")
