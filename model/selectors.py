@@ -7,6 +7,7 @@ Kubernetes API reference.
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -41,6 +42,11 @@ class Requirement(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
                 return self._compares(value)
             case _:
                 return False
+
+    @property
+    def readable(self) -> bool:
+        """Whether key and values could be a label's. A scheduler can not evaluate others, not even as unequal."""
+        return _LABEL_KEY.fullmatch(self.key) is not None and all(_is_label_value(each) for each in self.values or ())
 
     def _compares(self, value: str | None) -> bool:
         wanted = self.values or ()
@@ -144,6 +150,11 @@ def parse_fields(text: str) -> tuple[FieldRequirement, ...]:
 def matches_all(requirements: Sequence[Requirement], labels: Labels) -> bool:
     """Whether the labels satisfy every requirement."""
     return all(requirement.holds(labels) for requirement in requirements)
+
+
+@lru_cache(maxsize=4096)
+def _is_label_value(text: str) -> bool:
+    return _LABEL_VALUE.fullmatch(text) is not None
 
 
 def _requirement(match: re.Match[str]) -> Requirement:

@@ -6,13 +6,24 @@ evaluated. Rules: `VolumeNodeAffinity` and `TopologySelectorTerm` of the Kuberne
 
 from collections.abc import Iterable
 
-from model.selectors import Labels, NodeSelector
+from model.selectors import Labels, NodeSelector, NodeSelectorTerm
 from model.volumes import PersistentVolume, TopologyTerm
 
 
-def required_affinity(volume: PersistentVolume) -> NodeSelector | None:
-    """What the volume demands of nodes as written; None when every node reaches it."""
+def written_affinity(volume: PersistentVolume) -> NodeSelector | None:
+    """What the volume demands of nodes, as written; None when it demands nothing."""
     return volume.spec.node_affinity.required if volume.spec.node_affinity else None
+
+
+def required_affinity(volume: PersistentVolume) -> NodeSelector | None:
+    """What the volume demands of nodes; None when every node reaches it.
+
+    A term with a value that no label can have is left out: it accepts no node, whatever its operator.
+    """
+    written = written_affinity(volume)
+    if written is None or all(map(_is_readable, written.node_selector_terms or ())):
+        return written
+    return NodeSelector(tuple(filter(_is_readable, written.node_selector_terms or ())))
 
 
 def reachable(volume: PersistentVolume, node_labels: Labels) -> bool:
@@ -34,3 +45,7 @@ def term_allows(term: TopologyTerm, node_labels: Labels) -> bool:
     """Whether one alternative accepts the labels: every key's values hold the label's value."""
     expressions = term.match_label_expressions or ()
     return bool(expressions) and all(node_labels.get(each.key) in (each.values or ()) for each in expressions)
+
+
+def _is_readable(term: NodeSelectorTerm) -> bool:
+    return all(expression.readable for expression in term.match_expressions or ())

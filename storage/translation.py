@@ -17,7 +17,7 @@ from model.csi import CSINode
 from model.selectors import Labels, NodeSelector, NodeSelectorTerm, Requirement
 from model.volumes import Csi, DiskSources, PersistentVolume, VolumeNodeAffinity
 from storage import zones
-from storage.topology import required_affinity
+from storage.topology import written_affinity
 
 Source = Literal[
     "aws_elastic_block_store",
@@ -105,7 +105,7 @@ def to_csi(volume: PersistentVolume) -> PersistentVolume:
     """
     plugin, csi = plugin_of(volume.spec), csi_source(volume.spec, volume.labels)
     assert plugin is not None
-    required = required_affinity(volume)
+    required = written_affinity(volume)
     if plugin.topology_key:
         required = _translated(required, volume.labels, plugin.topology_key)
     spec = msgspec.structs.replace(
