@@ -33,13 +33,14 @@ SIZES = ("0.5Gi", "1G", "1Gi", "1073741825", "1500M", "1.5Gi", "2Gi", "2500M", "
 DELETED: Final = {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["kubernetes.io/pv-protection"]}
 GONE: Final = {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["kubernetes.io/pvc-protection"]}
 CONTAINERS: Final = [{"name": "app", "image": "app:1"}]
-INLINE: Final = {"any": 0.25, "disks": 0.85, "slots": 0.15, "places": 0.05}
+INLINE: Final = {"any": 0.25, "disks": 0.85, "slots": 0.15, "places": 0.05, "migrated": 0.05}
 """What a cluster is mostly about, and how often a pod's volume stands inline there."""
 STATES: Final = {
     "any": (*4 * ("bound",), *6 * ("waiting",), "selected", "named", "odd"),
     "disks": (*9 * ("bound",), *9 * ("waiting",), "odd"),
     "slots": (*12 * ("bound",), *6 * ("waiting",), "selected", "odd"),
     "places": (*20 * ("bound",), *20 * ("waiting",), *4 * ("selected",), "named", "odd"),
+    "migrated": (*15 * ("bound",), "waiting"),
 }
 """How often a claim is in which state."""
 
@@ -52,7 +53,8 @@ class Draw(Dice):
         self.theme: str = self.one(*STATES)
 
     def node(self, name: str) -> JSON:
-        labels = {key: self.one(*VALUES) for key in self.some(*KEYS, most=6)}
+        least, values = (3, VALUES[:2]) if self.theme == "migrated" else (0, VALUES)
+        labels = {key: self.one(*values) for key in self.some(*KEYS, least=least, most=6)}
         return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}, "spec": {}}
 
     def csi_node(self, name: str) -> JSON:
@@ -65,8 +67,11 @@ class Draw(Dice):
             }
             for driver in self.some(*DRIVERS, least=least, most=len(DRIVERS))
         ]
-        plugins = ",".join(self.some(*MIGRATED, most=5))
-        annotations = self.perhaps(annotations={"storage.alpha.kubernetes.io/migrated-plugins": plugins})
+        migrated = self.theme == "migrated"
+        plugins = ",".join(self.some(*MIGRATED, least=4 if migrated else 0, most=5))
+        annotations = self.perhaps(
+            0.8 if migrated else 0.5, annotations={"storage.alpha.kubernetes.io/migrated-plugins": plugins}
+        )
         return {
             "apiVersion": "storage.k8s.io/v1",
             "kind": "CSINode",
@@ -121,8 +126,8 @@ class Draw(Dice):
     def volume(self, name: str, size: str, reserved: str) -> JSON:
         uid = self.one("", f"uid-{reserved}", f"uid-{reserved}", "uid-other")
         reference = {"namespace": self.one(*3 * (NAMESPACE,), ELSEWHERE), "name": reserved, "uid": uid}
-        source = self.source(name)
-        labels = {key: self.one(*ZONES) for key in self.some(*ZONE_KEYS)}
+        source = self.in_tree() if self.theme == "migrated" and self.often(0.8) else self.source(name)
+        labels = {key: self.one(*ZONES) for key in self.some(*ZONE_KEYS, least=int(self.theme == "migrated"))}
         annotations = {"volume.beta.kubernetes.io/storage-class": self.one("static", "waiting", "")}
         return {
             "apiVersion": "v1",

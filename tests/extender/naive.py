@@ -412,6 +412,9 @@ def reaches(required: Object | None, node: Object) -> bool:
         return True
     for term in required["nodeSelectorTerms"]:
         expressions, fields = term.get("matchExpressions") or [], term.get("matchFields") or []
+        values = [value for each in expressions for value in each.get("values") or []]
+        if any(not re.fullmatch(r"(\w([-\w.]{0,61}\w)?)?", value) or "_" in value[:1] + value[-1:] for value in values):
+            continue
         if (expressions or fields) and all(holds(each, labels(node)) for each in expressions):
             return True
     return False
