@@ -33,6 +33,8 @@ from storage.classes import default_class, is_default
 CACHES: Final = (CLAIMS, VOLUMES, CLASSES, PODS)
 COMPONENT: Final = "persistentvolume-controller"
 """Who reports the events, as in kube-controller-manager."""
+MOMENT_SECONDS: Final = 0.5
+"""How long volumes that are about to be Available are waited for at most."""
 RECYCLERS: Final = 4
 """Volumes that are emptied at a time."""
 
@@ -67,6 +69,7 @@ class Binder:
         self._working = False
         """Whether the first pass has begun, which is when all caches are whole: nothing is matched before."""
         self._offering: asyncio.Handle | None = None
+        self._offering_at_last: asyncio.Handle | None = None
         self._bound: set[str] = set()
         """Volumes that a claim's pass is writing to."""
         self._deferred: set[str] = set()
@@ -90,6 +93,8 @@ class Binder:
         claim = self._caches.claims.get(key)
         try:
             if claim is not None:
+                if waits(claim) and self._matcher.puts_off(claim):
+                    return MOMENT_SECONDS
                 claim = await self._executor.claim(claim, claim_marks(claim))
                 action = decide_claim(claim, self._facts(claim))
                 with self._writing(action):
@@ -225,6 +230,13 @@ class Binder:
     def _offer(self) -> None:
         self._offering = None
         self._matcher.offer()
+        if self._matcher.has_offers and self._offering_at_last is None:
+            later = asyncio.get_running_loop().call_later
+            self._offering_at_last = later(MOMENT_SECONDS, self._offer_at_last)
+
+    def _offer_at_last(self) -> None:
+        self._offering_at_last = None
+        self._matcher.offer(at_once=True)
 
     # --- resync ---
 

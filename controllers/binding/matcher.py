@@ -1,19 +1,21 @@
 """Who gets which volume: the free ones on one side, those who wait on the other, and who has been promised what.
 
 Claims that came together are matched together, the smallest first, so that none takes a volume that only a larger one
-could not do without; a volume that becomes free is offered to the claims that wait for such a one. What is promised is
-out of the game until the claim's pass has ended, which then shows what came of it: passes of different claims may so
-run side by side and never want the same volume.
+could not do without; for the same reason volumes that are about to be Available are waited for, for a moment. A volume
+that becomes free is offered to the claims that wait for such a one. What is promised is out of the game until the
+claim's pass has ended, which then shows what came of it: passes of different claims may so run side by side and never
+want the same volume.
 
 Decides only. Reads the objects as they are now through the functions it is given, and remembers names.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from operator import attrgetter
 
-from controllers.binding.free import FreeVolumes, kind_of
+from controllers.binding.free import FreeVolumes, Kind, kind_of
 from controllers.binding.waiting import WaitingClaims, order_of
-from model.volumes import PersistentVolume, PersistentVolumeClaim
+from model.volumes import PersistentVolume, PersistentVolumeClaim, VolumePhase
 from storage.binding import reserved_for, suits, takeable
 
 
@@ -41,10 +43,16 @@ class Matcher:
         self._wake = wake
         self._free = FreeVolumes()
         self._waiting = WaitingClaims()
-        self._fresh: dict[str, set[str]] = {}
-        """By class: claims that came or changed and were not matched since; each is about to be worked on."""
-        self._offered: dict[str, set[str]] = {}
-        """By class: volumes that became free and that nobody was asked about since."""
+        self._fresh: dict[Kind, set[str]] = {}
+        """By kind: claims that came or changed and were not matched since; each is about to be worked on."""
+        self._offered: dict[Kind, set[str]] = {}
+        """By kind: volumes that became free and that nobody was asked about since."""
+        self._coming: dict[str, Kind] = {}
+        """By name: volumes that their own pass is about to make Available."""
+        self._awaited: Counter[Kind] = Counter()
+        """How many of them are of a kind."""
+        self._put_off: set[str] = set()
+        """Claims that wait for those."""
         self._promised: dict[str, str] = {}
         """By the claim's key."""
         self._taken: dict[str, str] = {}
@@ -66,20 +74,32 @@ class Matcher:
             return
         claim = self._claim(key)
         if self._waiting.put(key, claim) and claim is not None:
-            self._fresh.setdefault(claim.storage_class, set()).add(key)
+            self._fresh.setdefault(kind_of(claim), set()).add(key)
 
     def see_volume(self, name: str) -> None:
         """A volume was added, changed or deleted."""
         if name in self._taken:
             return
         volume = self._volume(name)
+        self._await(name, volume)
         if self._free.put(name, volume) and volume is not None:
-            self._offered.setdefault(volume.storage_class, set()).add(name)
+            self._offered.setdefault(kind_of(volume), set()).add(name)
+
+    def puts_off(self, claim: PersistentVolumeClaim) -> bool:
+        """Whether the claim is to be looked at again in a moment, as volumes alike are about to be there; only once."""
+        put_off = claim.key in self._put_off
+        self._put_off.discard(claim.key)
+        if put_off or not self._awaited[kind_of(claim)] or self._delays(claim.storage_class):
+            return False
+        if claim.key in self._promised or any(self._reserved(claim.key)):
+            return False
+        self._put_off.add(claim.key)
+        return True
 
     def choice(self, claim: PersistentVolumeClaim) -> PersistentVolume | None:
         """The volume for a claim that is being worked on, promised to it until `done`."""
-        if claim.key in self._fresh.get(claim.storage_class, ()):
-            self.match(claim.storage_class)
+        if claim.key in self._fresh.get(kind_of(claim), ()):
+            self.match(kind_of(claim))
         name = self._promised.get(claim.key)
         volume = self._volume(name) if name else None
         reserved = volume is not None and any(each.name != name for each in self._reserved(claim.key))
@@ -93,18 +113,19 @@ class Matcher:
         self._break(key)
         self._waiting.put(key, self._claim(key))
 
-    def offer(self) -> None:
-        """Match what came together, in all classes."""
-        for storage_class in [*self._offered]:
-            self.match(storage_class)
+    def offer(self, *, at_once: bool = False) -> None:
+        """Match what came together, of all kinds; those of which more is coming only if `at_once`."""
+        for kind in [kind for kind in self._offered if at_once or not self._awaited[kind]]:
+            self.match(kind)
 
-    def match(self, storage_class: str) -> None:
-        """Match what came together, in one class."""
-        came = (self._waiting.get(key) for key in self._fresh.pop(storage_class, ()))
+    def match(self, kind: Kind) -> None:
+        """Match what came together, of one kind."""
+        came = (self._waiting.get(key) for key in self._fresh.pop(kind, ()))
         for claim in sorted((claim for claim in came if claim is not None), key=order_of):
-            self._find(claim)
-        offered = self._offered.pop(storage_class, ())
-        if self._delays(storage_class):
+            if self._find(claim) is not None and claim.key in self._put_off:
+                self._wake(claim.key)
+        offered = self._offered.pop(kind, ())
+        if self._delays(kind[0]):
             return
         free = (self._free.get(name) for name in offered)
         for volume in sorted((volume for volume in free if volume is not None), key=attrgetter("capacity_nanos")):
@@ -119,6 +140,17 @@ class Matcher:
         if volume is not None:
             self._promise(claim.key, volume.name)
         return volume
+
+    def _await(self, name: str, volume: PersistentVolume | None) -> None:
+        """Whether the volume is about to be Available: new, and nobody's."""
+        before = self._coming.pop(name, None)
+        if before is not None:
+            self._awaited[before] -= 1
+        if volume is None or volume.deleting or volume.spec.claim_ref is not None:
+            return
+        if volume.status.phase == VolumePhase.PENDING:
+            self._coming[name] = kind_of(volume)
+            self._awaited[kind_of(volume)] += 1
 
     def _promise(self, key: str, name: str) -> None:
         self._promised[key], self._taken[name] = name, key
