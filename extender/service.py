@@ -22,6 +22,7 @@ from extender.answer import Answer, answer
 from extender.asked import PATH as EXPLAIN
 from extender.asked import Asked
 from extender.bind import Binder, BindLimits
+from extender.cached import snapshot_over
 from extender.changes import Changes
 from extender.decisions import Decision, Decisions
 from extender.filters import concern, evaluate
@@ -30,8 +31,7 @@ from extender.metrics import Metrics
 from extender.preempt import preempt
 from extender.reservations import Reservations
 from extender.scores import prioritize
-from extender.snapshot import SERVED_RULES, Rules, Snapshot
-from extender.stores import INDEXES, Stores
+from extender.snapshot import SERVED_RULES, Rules
 from extender.verdict import EvaluationError, Verdicts
 from extender.why import why
 from extender.wire import Candidates, ExtenderArgs, ExtenderBindingArgs, ExtenderPreemptionArgs, WireError
@@ -91,7 +91,7 @@ class Extender:
         self._metrics = Metrics(registry)
         self._group: asyncio.TaskGroup | None = None
         reservations = Reservations(caches.pods, caches.claims, caches.volumes)
-        self._snapshot = _snapshot(caches, reservations, settings.rules)
+        self._snapshot = snapshot_over(caches, reservations, settings.rules, monotonic)
         changes = Changes()
         for kind in ("pods", "nodes", "claims", "volumes"):
             getattr(caches, kind).subscribe(changes.handler(kind))
@@ -299,24 +299,3 @@ class Extender:
 
 def _now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _snapshot(caches: Caches, reservations: Reservations, rules: Rules) -> Snapshot:
-    """A snapshot over the caches, our reservations over both, kept current by what the caches show."""
-    for kind, wanted in INDEXES.items():
-        for name, index in wanted.items():
-            getattr(caches, kind).add_index(name, index)
-    stores = Stores(
-        pods=reservations.pods,
-        claims=reservations.claims,
-        volumes=reservations.volumes,
-        classes=caches.classes,
-        csi_nodes=caches.csi_nodes,
-        csi_drivers=caches.csi_drivers,
-        capacities=caches.capacities,
-        attachments=caches.attachments,
-    )
-    snapshot = Snapshot(stores, rules, monotonic)
-    for kind, handler in snapshot.handlers.items():
-        getattr(caches, kind).subscribe(handler)
-    return snapshot

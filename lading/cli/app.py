@@ -6,7 +6,7 @@ from typing import Annotated, Final, Protocol, runtime_checkable
 
 import typer
 
-from lading.cli import certs, config
+from lading.cli import certs, config, explain
 from lading.cli.check import check_files
 from lading.cli.controllers import controllers
 from lading.cli.demo import demo
@@ -62,6 +62,7 @@ app.command(rich_help_panel=_SERVICES)(extender)
 app.command(rich_help_panel=_SERVICES)(webhooks)
 app.command(rich_help_panel=_SERVICES)(controllers)
 app.command(name="check", rich_help_panel=_TOOLS)(check_files)
+app.add_typer(explain.app, name="explain", rich_help_panel=_TOOLS)
 app.add_typer(certs.app, name="certs", rich_help_panel=_TOOLS)
 app.add_typer(config.app, name="config", rich_help_panel=_TOOLS)
 
