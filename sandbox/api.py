@@ -19,7 +19,7 @@ from sandbox.history import Key
 from sandbox.kinds import Kind, Kinds
 from sandbox.listing import Listing, ListRequest, list_objects
 from sandbox.patch import APPLY_PATCH, PatchOptions, apply_patch
-from sandbox.pipeline import Admission, Clock, Pipeline, Rules, check_namespace
+from sandbox.pipeline import Admission, Clock, Pipeline, Rules, check_namespace, check_uid
 from sandbox.schema import schema_named
 from sandbox.schema.decode import DecodeError, decode_struct
 from sandbox.store import Store
@@ -95,6 +95,7 @@ class Api:
                 raise bad_request(
                     f"the name of the object ({metadata['name']}) does not match the name on the URL ({key[1]})"
                 )
+            check_uid(kind, key[1], metadata.get("uid") or "", old)
             self._rules.set_defaults(kind, obj)
             now = self._pipeline.clock()
             return managed.track(kind, old, obj, manager=call.manager, now=now, subresource=subresource)
@@ -165,6 +166,8 @@ class Api:
         obj = patched.value
         if obj.setdefault("metadata", {}).setdefault("name", key[1]) != key[1]:
             raise bad_request(f"metadata.name {obj['metadata']['name']!r} is not the name on the URL, {key[1]!r}")
+        # The version an applied object was to be at is no condition on its first one.
+        obj["metadata"].pop("resourceVersion", None)
         created = await self._pipeline.create(kind, key[0], obj, call, owned=True)
         return await self._definitions.after_write(kind, created, call)
 

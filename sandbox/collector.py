@@ -16,7 +16,7 @@ from sandbox.errors import ApiError
 from sandbox.following import Seen, follow
 from sandbox.history import Key
 from sandbox.kinds import Kind
-from sandbox.pipeline import Change
+from sandbox.pipeline import Change, is_finished
 
 _SKIPPED: Final = frozenset({"events"})
 """Too many, and owned by nobody."""
@@ -73,7 +73,10 @@ class Collector:
 
     async def _deleting(self, kind: Kind, key: Key, obj: JSON) -> None:
         finalizers = obj["metadata"].get("finalizers") or ()
-        if ORPHAN in finalizers:
+        if is_finished(obj):
+            # Whoever marked it did not come to removing it.
+            await self._delete(kind, key, DeleteOptions(uid=obj["metadata"]["uid"]))
+        elif ORPHAN in finalizers:
             for dependent, at in list(self._dependents[obj["metadata"]["uid"]]):
                 await self._change(dependent, at, lambda old: _without_owner(old, obj["metadata"]["uid"]))
             await self._change(kind, key, lambda old: _without_finalizer(old, ORPHAN))

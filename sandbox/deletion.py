@@ -4,7 +4,7 @@ Rules: "Garbage Collection", "Finalizers" and "Termination of Pods" in the Kuber
 are the collector's work; a policy that must wait for it is kept as a finalizer.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -47,21 +47,22 @@ class DeleteOptions:
             raise bad_request(f"DeleteOptions cannot be handled: {error}") from error
         preconditions = value.get("preconditions") or {}
         orphan = value.get("orphanDependents")
-        if orphan is not None and value.get("propagationPolicy"):
-            raise bad_request("orphanDependents and deletionPropagation cannot be both set")
+        policy = value.get("propagationPolicy")
+        if orphan is not None and policy:
+            why = "orphanDependents and deletionPropagation cannot be both set"
+            raise invalid(_OPTIONS_KIND, "", [FieldError.invalid("propagationPolicy", policy, why)])
         implied = "" if orphan is None else ("Orphan" if orphan else "Background")
         return cls(
             uid=preconditions.get("uid"),
             resource_version=preconditions.get("resourceVersion"),
             grace_seconds=value.get("gracePeriodSeconds"),
-            propagation=value.get("propagationPolicy") or implied,
+            propagation=policy or implied,
         )
 
     def errors(self) -> list[FieldError]:
         """Objections to the values."""
         if self.propagation and self.propagation not in _POLICIES:
-            detail = 'DeletionPropagationPolicy need to be one of "Foreground", "Background", "Orphan" or nil'
-            return [FieldError.invalid("propagationPolicy", self.propagation, detail)]
+            return [FieldError.not_supported("propagationPolicy", self.propagation, [*_POLICIES, "nil"])]
         return []
 
 
@@ -96,7 +97,15 @@ class Deletion:
         if call.dry_run:
             return from_stored(kind, marked), gone
         if gone:
-            removed = await self._pipeline.remove(kind, record)
+            if marked != record.value and _is_pod(marked):
+                # A pod is always seen to end before it is seen no more.
+                record = await self._pipeline.swap(kind, record, marked)
+            try:
+                removed = await self._pipeline.remove(kind, record)
+            except WriteConflictError as error:
+                if error.current is not None:
+                    raise
+                return from_stored(kind, record.value), True
             return from_stored(kind, removed.value), True
         if marked == record.value:
             return from_stored(kind, record.value), False
@@ -138,9 +147,13 @@ class _OptionsKind:
 _OPTIONS_KIND: Final = _OptionsKind()
 
 
+def _is_pod(value: JSON) -> bool:
+    return bool(value["kind"] == "Pod" and value["apiVersion"] == "v1")
+
+
 def _grace(value: JSON, options: DeleteOptions) -> int:
     """Seconds until the object goes. Only pods have a grace, and only where something runs."""
-    if value["kind"] != "Pod" or value["apiVersion"] != "v1":
+    if not _is_pod(value):
         return 0
     spec = value.get("spec") or {}
     if not spec.get("nodeName") or (value.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
@@ -153,13 +166,17 @@ def _grace(value: JSON, options: DeleteOptions) -> int:
 
 
 def _check_preconditions(kind: Kind, name: str, metadata: JSON, options: DeleteOptions) -> None:
-    for label, wanted, held in (
-        ("UID", options.uid, metadata["uid"]),
-        ("ResourceVersion", options.resource_version, metadata["resourceVersion"]),
+    for label, wanted, held, guess in (
+        ("UID", options.uid, metadata["uid"], "The object might have been deleted and then recreated"),
+        (
+            *("ResourceVersion", options.resource_version, metadata["resourceVersion"]),
+            "The object might have been modified",
+        ),
     ):
         if wanted is not None and wanted != held:
-            why = f"Precondition failed: {label} in precondition: {wanted}, {label} in object meta: {held}"
-            raise conflict(kind, name, why)
+            why = f"the {label} in the precondition ({wanted}) does not match the {label} in record ({held}). {guess}"
+            # This one conflict names the kind, as the real server does.
+            raise conflict(replace(kind, plural=kind.kind), name, why)
 
 
 def _options_body(options: DeleteOptions, call: Call) -> JSON:

@@ -148,7 +148,7 @@ class ApiError(Exception):
     def status(self) -> JSON:
         """The Status object."""
         status: JSON = {"kind": "Status", "apiVersion": "v1", "metadata": self.metadata, "status": "Failure"}
-        status |= {"message": self.message, "reason": self.reason}
+        status |= {"message": self.message, **({"reason": self.reason} if self.reason else {})}
         if self.details:
             status["details"] = self.details
         return status | {"code": self.code}
@@ -268,6 +268,11 @@ def too_many_requests(message: str, retry_after_seconds: int = 0, causes: Sequen
 def timeout(message: str) -> ApiError:
     """504: the request took longer than it may."""
     return ApiError(504, "Timeout", f"Timeout: {message}")
+
+
+def unspecific(message: str) -> ApiError:
+    """500 without a reason: what the real server answers where it forgot to say whose fault it is."""
+    return ApiError(500, "", message)
 
 
 def internal(message: str) -> ApiError:

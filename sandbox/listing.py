@@ -13,7 +13,16 @@ from typing import Final
 import orjson
 
 from model.meta import JSON
-from sandbox.errors import ApiError, FieldError, bad_request, expired, invalid, too_large_version
+from sandbox.errors import (
+    ApiError,
+    FieldError,
+    bad_request,
+    expired,
+    invalid,
+    quote,
+    too_large_version,
+    unspecific,
+)
 from sandbox.history import Key, Record
 from sandbox.kinds import Kind
 from sandbox.selection import Selection
@@ -80,15 +89,15 @@ def list_objects(store: Store, kind: Kind, request: ListRequest) -> Listing:
     return Listing(chunk, metadata)
 
 
-def read_version(text: str, *, parameter: str = "resourceVersion") -> int:
+def read_version(text: str) -> int:
     """A resourceVersion as a number; 0 for none.
 
     Raises:
-        ApiError: 400.
+        ApiError: it is none.
     """
     if text and not (text.isascii() and text.isdigit() and len(text) < 20):
-        detail = FieldError.invalid(parameter, text, "strconv.ParseUint: parsing: invalid syntax")
-        raise bad_request(f"Invalid value: {detail.message}")
+        detail = f"strconv.ParseUint: parsing {quote(text)}: invalid syntax"
+        raise unspecific(FieldError.invalid("resourceVersion", text, detail).message)
     return int(text or 0)
 
 
@@ -112,7 +121,10 @@ def _check(request: ListRequest) -> None:
 
 
 def _version(store: Store, request: ListRequest) -> int:
-    wanted = read_version(request.version)
+    try:
+        wanted = read_version(request.version)
+    except ApiError as error:
+        raise bad_request(f"invalid resource version: {error.message}") from error
     if wanted > store.version:
         raise too_large_version(wanted, store.version)
     return wanted if _is_exact(request, wanted) else store.version

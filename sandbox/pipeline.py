@@ -15,7 +15,7 @@ from model.meta import JSON
 from sandbox import managed
 from sandbox.attributes import Attributes, Call, Operation
 from sandbox.conversion import from_stored, to_stored
-from sandbox.errors import FieldError, already_exists, bad_request, conflict, internal, invalid, not_found
+from sandbox.errors import FieldError, already_exists, bad_request, conflict, internal, invalid, not_found, unspecific
 from sandbox.history import Key, Record
 from sandbox.kinds import Kind
 from sandbox.store import StorageError, Store, WriteConflictError
@@ -175,8 +175,8 @@ class Pipeline:
         metadata: JSON = obj.setdefault("metadata", {})
         check_namespace(kind, namespace, metadata)
         if metadata.pop("resourceVersion", ""):
-            raise bad_request("resourceVersion should not be set on objects to be created")
-        for field in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation"):
+            raise unspecific("resourceVersion should not be set on objects to be created")
+        for field in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
             metadata.pop(field, None)
         if not metadata.get("name") and (base := metadata.get("generateName")):
             metadata["name"] = base[:_LONGEST_BASE] + "".join(secrets.choice(_SUFFIX_LETTERS) for _ in range(5))
@@ -200,24 +200,31 @@ def check_namespace(kind: Kind, namespace: str, metadata: JSON) -> None:
     if not kind.namespaced:
         metadata.pop("namespace", None)
     elif given not in ("", namespace):
-        raise bad_request(
-            f"the namespace of the provided object does not match the namespace sent on the request ({namespace})"
-        )
+        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
     else:
         metadata["namespace"] = namespace
 
 
-def _keep_system_metadata(kind: Kind, new: JSON, old: JSON) -> None:
-    """Put back what only the server writes.
+def check_uid(kind: Kind, name: str, wanted: str, held: JSON) -> None:
+    """Let the request be about this object, not about another of its name.
 
     Raises:
-        ApiError: 409, the client means another object or version.
+        ApiError: 409.
+    """
+    uid = held["metadata"]["uid"]
+    if wanted and wanted != uid:
+        why = f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {uid}"
+        raise conflict(kind, name, why)
+
+
+def _keep_system_metadata(kind: Kind, new: JSON, old: JSON) -> None:
+    """Put back what only the server writes; another uid stays, to be objected to.
+
+    Raises:
+        ApiError: 409, the client means another version.
     """
     metadata, held = new.setdefault("metadata", {}), old["metadata"]
-    wanted_uid = metadata.get("uid") or held["uid"]
-    if wanted_uid != held["uid"]:
-        why = f"Precondition failed: UID in precondition: {wanted_uid}, UID in object meta: {held['uid']}"
-        raise conflict(kind, held["name"], why)
+    uid = metadata.get("uid") or held["uid"]
     if (metadata.get("resourceVersion") or held["resourceVersion"]) != held["resourceVersion"]:
         raise conflict(kind, held["name"])
     for field in _SYSTEM_FIELDS:
@@ -225,6 +232,7 @@ def _keep_system_metadata(kind: Kind, new: JSON, old: JSON) -> None:
             metadata[field] = held[field]
         else:
             metadata.pop(field, None)
+    metadata["uid"] = uid
 
 
 def is_finished(obj: JSON) -> bool:

@@ -1,26 +1,27 @@
 """What pods have besides: binding to a node, and eviction."""
 
+from dataclasses import replace
+
 from model.meta import JSON
 from sandbox.attributes import Call
 from sandbox.deletion import DeleteOptions, Deletion
-from sandbox.errors import FieldError, bad_request, conflict, invalid
+from sandbox.errors import FieldError, bad_request, conflict, quote, unspecific
 from sandbox.history import Key
 from sandbox.kinds import Kind
-from sandbox.pipeline import Pipeline, timestamp
+from sandbox.pipeline import Pipeline, check_uid, timestamp
+from sandbox.rules.names import dns_subdomain
 
 
 async def bind(pipeline: Pipeline, kind: Kind, key: Key, binding: JSON, call: Call) -> None:
     """Put the pod on the binding's target.
 
     Raises:
-        ApiError: 404; 409 where it has a node, is going, or is another pod of that name; 422 without a target.
+        ApiError: 404; 409 where it has a node, is going, or is another pod of that name; 500 without a node.
     """
-    target = (binding.get("target") or {}).get("name", "")
     metadata = binding.get("metadata") or {}
-    if metadata.get("name") not in (None, "", key[1]):
+    if metadata.get("name") != key[1]:
         raise bad_request("name in URL does not match name in Binding object")
-    if not target:
-        raise invalid(kind, key[1], [FieldError.required("target.name")])
+    target = _node(binding.get("target") or {})
 
     def placed(pod: JSON) -> JSON:
         _check_bindable(kind, pod, metadata.get("uid") or "")
@@ -45,15 +46,34 @@ async def evict(deletion: Deletion, kind: Kind, key: Key, eviction: JSON, call: 
     await deletion.delete(kind, key, DeleteOptions.read(eviction.get("deleteOptions")), call)
 
 
+def _node(target: JSON) -> str:
+    """The name of the node that the binding is to.
+
+    Raises:
+        ApiError: it is to something else, or to nothing.
+    """
+    kind, name = target.get("kind") or "", target.get("name") or ""
+    errors = []
+    if kind not in ("", "Node"):
+        errors.append(FieldError.not_supported("target.kind", kind, ["Node", "<empty>"]))
+    if not name:
+        errors.append(FieldError.required("target.name"))
+    elif not errors:
+        errors += [FieldError.invalid("target.name", name, why) for why in dns_subdomain(name)]
+    if errors:
+        messages = [error.message for error in errors]
+        raise unspecific(messages[0] if len(messages) == 1 else f"[{', '.join(messages)}]")
+    return str(name)
+
+
 def _check_bindable(kind: Kind, pod: JSON, uid: str) -> None:
     metadata, node = pod["metadata"], pod["spec"].get("nodeName")
-    if uid and uid != metadata["uid"]:
-        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {metadata['uid']}"
-        raise conflict(kind, metadata["name"], why)
+    name, bindings = metadata["name"], replace(kind, plural=f"{kind.plural}/binding")
+    check_uid(bindings, name, uid, pod)
     if "deletionTimestamp" in metadata:
-        raise conflict(kind, metadata["name"], f"pod {metadata['name']} is being deleted, cannot be assigned to a host")
+        raise conflict(bindings, name, f"pod {name} is being deleted, cannot be assigned to a host")
     if node:
-        raise conflict(kind, metadata["name"], f'pod {metadata["name"]} is already assigned to node "{node}"')
+        raise conflict(bindings, name, f"pod {name} is already assigned to node {quote(node)}")
 
 
 def _scheduled(status: JSON, now: str) -> JSON:

@@ -78,20 +78,18 @@ def read_selection(kind: Kind, namespace: str, labels: str, fields: str) -> Sele
     """
     try:
         asked = parse_fields(fields)
-        return Selection(namespace, parse_labels(labels), tuple(_supported(kind, fields, each) for each in asked))
+        return Selection(namespace, parse_labels(labels), tuple(_supported(kind, each) for each in asked))
     except SelectorError as error:
         raise bad_request(str(error)) from error
 
 
-def _supported(kind: Kind, text: str, requirement: FieldRequirement) -> FieldRequirement:
+def _supported(kind: Kind, requirement: FieldRequirement) -> FieldRequirement:
     if requirement.path in _ALWAYS:
         return requirement
     path = _FIELDS.get(kind.stored_resource, {}).get(requirement.path)
     if path is None:
-        raise bad_request(
-            f"Unable to find {quote(f'{kind.api_version}, Resource={kind.plural}')} that match label selector "
-            f'"", field selector {quote(text)}: field label not supported: {requirement.path}'
-        )
+        known = ", ".join(quote(each) for each in (*_ALWAYS, *_FIELDS.get(kind.stored_resource, {})))
+        raise bad_request(f"{quote(requirement.path)} is not a known field selector: only {known}")
     return FieldRequirement(path, requirement.value, requirement.negated)
 
 

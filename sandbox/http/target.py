@@ -7,7 +7,7 @@ from typing import Final
 from aiohttp import web
 
 from sandbox.attributes import Call, User
-from sandbox.errors import ApiError, FieldError, bad_request, invalid, no_such_resource
+from sandbox.errors import FieldError, bad_request, invalid, no_such_resource
 from sandbox.kinds import Kind, Kinds
 from sandbox.listing import ListRequest
 from sandbox.selection import Selection, read_selection
@@ -16,6 +16,17 @@ from sandbox.watching import WatchRequest
 _VALIDATION: Final = ("", "Ignore", "Warn", "Strict")
 _MOST_SECONDS: Final = 24 * 3600.0
 _MANAGER_LENGTH: Final = 128
+_OPTIONS: Final = {"PUT": "UpdateOptions", "PATCH": "PatchOptions", "DELETE": "DeleteOptions"}
+
+
+@dataclass(frozen=True)
+class _Options:
+    group: str = "meta.k8s.io"
+    plural: str = ""
+    kind: str = ""
+
+
+PATCH_OPTIONS: Final = _Options(kind="PatchOptions")
 
 
 @dataclass(frozen=True)
@@ -68,6 +79,7 @@ class Query:
     def __init__(self, request: web.Request) -> None:
         self._query = request.query
         self._agent = request.headers.get("User-Agent", "")
+        self._options = _Options(kind=_OPTIONS.get(request.method, "CreateOptions"))
 
     def text(self, name: str) -> str:
         """The value, "" where it is not given."""
@@ -124,15 +136,15 @@ class Query:
         """How a write is to be carried out."""
         dry_run = self._query.getall("dryRun", [])
         if [each for each in dry_run if each not in ("", "All")]:
-            raise _invalid_option(FieldError.not_supported("dryRun", dry_run[0], ["All"]))
+            raise invalid(self._options, "", [FieldError.not_supported("dryRun", dry_run, ["All"])])
         validation = self.text("fieldValidation")
         if validation not in _VALIDATION:
-            raise _invalid_option(FieldError.not_supported("fieldValidation", validation, sorted(_VALIDATION)))
+            error = FieldError.not_supported("fieldValidation", validation, sorted(_VALIDATION))
+            raise invalid(self._options, "", [error])
         manager = self.text("fieldManager") or self._agent.partition("/")[0] or "unknown"
         if len(manager) > _MANAGER_LENGTH or not manager.isprintable():
-            raise _invalid_option(
-                FieldError.invalid("fieldManager", manager, "must be printable, at most 128 characters")
-            )
+            error = FieldError.invalid("fieldManager", manager, "must be printable, at most 128 characters")
+            raise invalid(self._options, "", [error])
         return Call(
             user=user,
             manager=manager,
@@ -140,14 +152,3 @@ class Query:
             validation=validation or "Warn",
             force=self.flag("force") or False,
         )
-
-
-@dataclass(frozen=True)
-class _Options:
-    group: str = "meta.k8s.io"
-    plural: str = ""
-    kind: str = "RequestOptions"
-
-
-def _invalid_option(error: FieldError) -> ApiError:
-    return invalid(_Options(), "", [error])

@@ -11,9 +11,9 @@ from sandbox.api import Api
 from sandbox.attributes import Call, User
 from sandbox.bodies import Body, parse
 from sandbox.deletion import DeleteOptions
-from sandbox.errors import ApiError, bad_request, method_not_allowed, not_found, success
+from sandbox.errors import ApiError, FieldError, bad_request, invalid, method_not_allowed, not_found, success
 from sandbox.http import answers
-from sandbox.http.target import Query, Target
+from sandbox.http.target import PATCH_OPTIONS, Query, Target
 from sandbox.patch import APPLY_PATCH
 from serving.http import read_body
 
@@ -69,13 +69,9 @@ async def patch(api: Api, request: web.Request, target: Target, query: Query, us
     form = answers.negotiate(request.headers.get("Accept", ""), query.text("includeObject"))
     call = query.call(user)
     if request.content_type == APPLY_PATCH and not query.text("fieldManager"):
-        raise bad_request(
-            'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch'
-        )
+        raise invalid(PATCH_OPTIONS, "", [FieldError.required("fieldManager", "is required for apply patch")])
     if request.content_type != APPLY_PATCH and call.force:
-        raise bad_request(
-            'PatchOptions.meta.k8s.io "" is invalid: force: Forbidden: may not be specified for non-apply patch'
-        )
+        raise invalid(PATCH_OPTIONS, "", [FieldError.forbidden("force", "may not be specified for non-apply patch")])
     content = await read_body(request)
     key = (target.namespace, target.name)
     if target.subresource == "scale":

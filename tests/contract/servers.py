@@ -79,7 +79,8 @@ class Answer:
     @property
     def warnings(self) -> list[str]:
         """What the server warned of."""
-        return [each.removeprefix('299 - "')[:-1] for each in self.headers.getall("Warning", [])]
+        texts = [each.removeprefix('299 - "')[:-1] for each in self.headers.getall("Warning", [])]
+        return [text.replace('\\"', '"').replace("\\\\", "\\") for text in texts]
 
     @property
     def names(self) -> list[str]:
