@@ -152,8 +152,11 @@ class WorkQueue:
         self._wake()
 
     def _wake(self) -> None:
-        if self._getters:
-            self._getters.popleft().set_result(None)
+        while self._getters:
+            getter = self._getters.popleft()
+            if not getter.done():  # one that is cancelled takes no key
+                getter.set_result(None)
+                return
 
     def _set_timer(self) -> None:
         if self._timer and self._timer.when() <= self._heap[0][0]:
