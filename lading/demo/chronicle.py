@@ -27,7 +27,7 @@ def _pod(old: ToldPod | None, new: ToldPod) -> Iterator[str]:
     if new.spec.node_name and (old is None or not old.spec.node_name):
         yield f"pod {new.name} is placed on {new.spec.node_name}"
     if new.refusal and not new.spec.node_name and (old is None or old.refusal != new.refusal):
-        yield f"pod {new.name} stays pending: {new.refusal}"
+        yield f"pod {new.name} stays pending: {new.refusal.partition(' preemption:')[0]}"
 
 
 def _claim(old: PersistentVolumeClaim | None, new: PersistentVolumeClaim) -> Iterator[str]:

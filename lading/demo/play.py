@@ -16,9 +16,9 @@ from lading.demo.facts import Facts, ToldPod
 from lading.demo.judge import is_right, line, missing
 from lading.demo.stage import Stage, stage
 from lading.demo.story import NAMESPACE, Act, Outcome, acts, cluster, one_more
-from lading.demo.view import PodLine, View, open_view, pod_table
+from lading.demo.view import PlainView, PodLine, View, open_view, pod_table
 from lading.run import Service, run_services
-from model.meta import JSON
+from model.meta import JSON, Object
 from model.resources import CLAIMS, CLASSES, CSI_DRIVERS, CSI_NODES, NAMESPACES, NODES, PODS, VOLUMES, Resource
 
 ACT_SECONDS: Final = 15.0
@@ -49,6 +49,7 @@ class _Story:
         self.status = INTERRUPTED
         self._stage, self._facts, self._console = set_up, facts, console
         self._outcomes: dict[str, Outcome] = {}
+        self._view: View = PlainView(console)
 
     def services(self, stop: asyncio.Event, *, keep: bool) -> list[Service]:
         """What follows the cluster, and what plays."""
@@ -65,8 +66,10 @@ class _Story:
     async def _tell(self, *, keep: bool) -> None:
         with open_view(self._console) as view:
             await self._facts.wait_synced()
-            self._facts.subscribe(lambda old, new: _show(view, old, new, self._lines()))
+            self._view = view
+            self._facts.subscribe(self._show)
             failure = await self._play_all(view)
+        self._view = PlainView(self._console)
         lines = self._lines(judged=True)
         self._console.print(pod_table(lines))
         wrong = [each.pod for each in lines if each.right is False]
@@ -99,6 +102,11 @@ class _Story:
             await self._stage.client.delete(PODS, name, NAMESPACE)
             self._outcomes.pop(name, None)
 
+    def _show(self, old: Object | None, new: Object | None) -> None:
+        for what in happened(old, new):
+            self._view.happened(what)
+        self._view.pods(self._lines())
+
     def _lines(self, *, judged: bool = False) -> list[PodLine]:
         return [self._line(pod, judged=judged) for pod in self._facts.pods()]
 
@@ -120,22 +128,17 @@ def _invitation(kubeconfig: Path, more: Path) -> Iterable[str]:
     yield f"  export KUBECONFIG={kubeconfig}"
     yield f"  kubectl -n {NAMESPACE} get pods,pvc,pv -o wide"
     yield f"  kubectl -n {NAMESPACE} describe pod stowaway"
-    yield f"  kubectl apply -f {more}     # one more claim, and a pod that waits for it"
+    yield f"  kubectl apply -f {more}     # one more claim, and a pod with it"
     yield f"  kubectl -n {NAMESPACE} get pvc -w"
-    yield f"  kubectl delete -f {more}    # and its volume is free again\n"
-
-
-def _show(view: View, old: Any, new: Any, lines: list[PodLine]) -> None:
-    for what in happened(old, new):
-        view.happened(what)
-    view.pods(lines)
+    yield f"  kubectl delete -f {more}    # the volume goes with its claim\n"
 
 
 def _sum(lines: list[PodLine]) -> str:
-    placed = sum(bool(each.node) for each in lines)
     wrong = sum(each.right is False for each in lines)
-    waiting = len(lines) - placed
-    return f"{placed} pods placed, {waiting} rightly not" if not wrong else f"{wrong} of {len(lines)} pods are wrong"
+    if wrong:
+        return f"{wrong} of {len(lines)} pods are not as they must be"
+    placed = sum(bool(each.node) for each in lines)
+    return f"{placed} pods are where their volumes are, {len(lines) - placed} can not be anywhere: as it must be."
 
 
 async def _apply(client: Client, objects: Iterable[JSON]) -> None:

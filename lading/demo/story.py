@@ -61,7 +61,7 @@ def acts() -> tuple[Act, ...]:
 
 def one_more() -> list[JSON]:
     """A claim and a pod for whoever goes on after the story."""
-    return [_claim("stores", "shelf", 20), _pod("cook", "stores")]
+    return [_claim("stores", "zonal", 2), _pod("cook", "stores")]
 
 
 def _classes() -> Act:
@@ -71,7 +71,7 @@ def _classes() -> Act:
         objects=(
             zonal,
             _class("shelf", names.NO_PROVISIONER, "Immediate"),
-            _class("disk", names.NO_PROVISIONER, "WaitForFirstConsumer"),
+            _class("disk", names.NO_PROVISIONER, "Immediate"),
         ),
     )
 
@@ -110,12 +110,14 @@ def _pre_bound() -> Act:
 
 def _attach_limit() -> Act:
     disks = tuple(_disk(number) for number in range(5))
-    made = tuple(each for n in range(5) for each in (_claim(f"crate-{n}", "disk", 1), _pod(f"cargo-{n}", f"crate-{n}")))
+    # Claims first: only a bound one counts against the limit of its driver, as its class has none.
+    claims = tuple(_claim(f"crate-{number}", "disk", 1) for number in range(5))
+    pods = tuple(_pod(f"cargo-{number}", f"crate-{number}") for number in range(5))
     placed = tuple(Outcome(f"cargo-{n}", ZONES["west"], "a disk of zone west and a free slot") for n in range(4))
     refused = Outcome("cargo-4", (), "every slot of zone west is taken", told=("exceed max volume count",))
     return Act(
         f"five disks in zone west, whose nodes take {SLOTS} each",
-        objects=(*disks, *made),
+        objects=(*disks, *claims, *pods),
         outcomes=(*placed, refused),
     )
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from rich import box
 from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
@@ -99,17 +100,17 @@ def open_view(console: Console) -> Iterator[View]:
 
 def pod_table(lines: Sequence[PodLine]) -> Table:
     """The columns pod · node · volumes · why, with a mark where the outcome has been judged."""
-    table = Table(title="pods and their volumes", expand=True)
+    table = Table(box=box.SIMPLE_HEAD, expand=True, padding=(0, 1), pad_edge=False)
     judged = any(line.right is not None for line in lines)
     if judged:
-        table.add_column("", width=2)
-    for column, share in (("pod", 2), ("node", 2), ("volumes", 4), ("why", 9)):
-        table.add_column(column, ratio=share, overflow="fold")
+        table.add_column("", no_wrap=True)
+    for column in ("pod", "node", "volumes"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("why", ratio=1, overflow="fold")
     for line in lines:
         mark = [_mark(line.right)] if judged else []
-        table.add_row(
-            *mark, escape(line.pod), line.node or "[yellow]pending[/yellow]", ", ".join(line.volumes), escape(line.why)
-        )
+        node = escape(line.node) or "[yellow]pending[/yellow]"
+        table.add_row(*mark, escape(line.pod), node, "\n".join(map(escape, line.volumes)), escape(line.why))
     return table
 
 
