@@ -33,7 +33,7 @@ SIZES = ("0.5Gi", "1G", "1Gi", "1073741825", "1500M", "1.5Gi", "2Gi", "2500M", "
 DELETED: Final = {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["kubernetes.io/pv-protection"]}
 GONE: Final = {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["kubernetes.io/pvc-protection"]}
 CONTAINERS: Final = [{"name": "app", "image": "app:1"}]
-INLINE: Final = {"any": 0.25, "disks": 0.85, "slots": 0.15, "places": 0.05, "migrated": 0.05}
+INLINE: Final = {"any": 0.25, "disks": 0.85, "slots": 0.15, "places": 0.05, "migrated": 0.05, "matching": 0.05}
 """What a cluster is mostly about, and how often a pod's volume stands inline there."""
 STATES: Final = {
     "any": (*4 * ("bound",), *6 * ("waiting",), "selected", "named", "odd"),
@@ -41,6 +41,7 @@ STATES: Final = {
     "slots": (*12 * ("bound",), *6 * ("waiting",), "selected", "odd"),
     "places": (*20 * ("bound",), *20 * ("waiting",), *4 * ("selected",), "named", "odd"),
     "migrated": (*15 * ("bound",), "waiting"),
+    "matching": (*15 * ("waiting",), "bound"),
 }
 """How often a claim is in which state."""
 
@@ -142,10 +143,10 @@ class Draw(Dice):
             "spec": {
                 "capacity": {"storage": size},
                 "accessModes": self.some(*MODES, least=1, most=3) if self.often(0.85) else EXCLUSIVE,
-                "storageClassName": self.one(*WAITING, ""),
+                "storageClassName": self._class(*WAITING, ""),
                 **source,
                 **self.perhaps(1.0 if "local" in source else 0.5, nodeAffinity=self.affinity()),
-                **(self.perhaps(0.3, claimRef=reference) if reserved else {}),
+                **(self.perhaps(0.4, claimRef=reference) if reserved else {}),
                 **self.perhaps(0.07, volumeMode="Block"),
                 **(self.perhaps(0.1, volumeAttributesClassName="gold") if "csi" in source else {}),
             },
@@ -173,7 +174,7 @@ class Draw(Dice):
             },
             "spec": {
                 "accessModes": EXCLUSIVE if self.often(0.05 if self.theme == "slots" else 0.2) else self._modes(),
-                **self.perhaps(0.99, storageClassName=self.one(*(CLASSES if state == "odd" else WAITING))),
+                **self.perhaps(0.99, storageClassName=self._class(*(CLASSES if state == "odd" else WAITING))),
                 "resources": {"requests": {"storage": self.one(*REQUESTS)}},
                 **volume,
                 **self.perhaps(0.1, selector=self.selector()),
@@ -247,6 +248,9 @@ class Draw(Dice):
         if not self.often(INLINE[self.theme]):
             return claim
         return self.one(self.in_tree(), self.shareable()) if self.theme == "disks" else self.inline()
+
+    def _class(self, *classes: str) -> str:
+        return "static" if self.theme == "matching" and self.often(0.8) else str(self.one(*classes))
 
     def _modes(self) -> list[str]:
         return self.some(*MODES, least=1) if self.often(0.3) else ["ReadWriteOnce"]
