@@ -26,6 +26,7 @@ from extender.cached import snapshot_over
 from extender.changes import Changes
 from extender.decisions import Decision, Decisions
 from extender.filters import concern, evaluate
+from extender.gate import ANSWER_SECONDS, BYTES_AT_ONCE, Gate
 from extender.heal import Healer
 from extender.metrics import Metrics
 from extender.preempt import preempt
@@ -57,6 +58,10 @@ class ExtenderSettings:
 
     bind: BindLimits = field(default_factory=BindLimits)
     rules: Rules = SERVED_RULES
+    bytes_at_once: int = BYTES_AT_ONCE
+    """Bytes of bodies that are read at once; who brings more is told to come again."""
+    answer_seconds: float = ANSWER_SECONDS
+    """The scheduler's httpTimeout, where it is shorter than that of bind: later than this nothing is judged."""
     heals: bool = True
     """Whether claims pinned to a node that is gone are freed: where the extender binds, nobody else does it."""
 
@@ -106,6 +111,7 @@ class Extender:
             spawn=self._spawn,
             limits=settings.bind,
         )
+        self._gate = Gate(settings.bytes_at_once, settings.answer_seconds)
         self._decisions = Decisions()
         self._asked = Asked(self._snapshot, caches.pods, self._decisions)
         self._announcer = Announcer(recorder)
@@ -272,7 +278,11 @@ class Extender:
 
     async def _read(self, request: web.Request, type_: type[T], verb: str) -> T:
         try:
-            args = await read_json(request, type_)
+            with self._gate.admitted(request):
+                args = await read_json(request, type_)
+        except web.HTTPServiceUnavailable:
+            self._metrics.result(verb, "unavailable")
+            raise
         except web.HTTPException:
             self._metrics.result(verb, "invalid")
             raise
