@@ -15,6 +15,8 @@ class ControllerSettings:
     """Within what time everything is looked at although nothing changed, a part at each resync."""
     dynamic_provisioning: bool = True
     """Whether claims that no volume fits are handed to the provisioner of their class (enable-dynamic-provisioning)."""
+    marks_unused: bool = True
+    """Whether Bound claims tell if pods use them, by a condition (PersistentVolumeClaimUnusedSinceTime, on in 1.37)."""
     guarded: bool = True
     """Whether to stop writing when kube-controller-manager writes what the binder owns."""
     recycler_image: str = "busybox:stable"

@@ -36,6 +36,9 @@ BETA_DEFAULT_CLASS: Final = "storageclass.beta.kubernetes.io/is-default-class"
 DEFAULT_SNAPSHOT_CLASS: Final = "snapshot.storage.kubernetes.io/is-default-class"
 """On snapshot classes, written by admins: "true" makes one the default of its driver."""
 
+UNUSED: Final = "Unused"
+"""A condition of claims, written by claim protection: whether no pod uses the claim, and since when."""
+
 # --- finalizers ---
 CLAIM_PROTECTION: Final = "kubernetes.io/pvc-protection"
 VOLUME_PROTECTION: Final = "kubernetes.io/pv-protection"

@@ -212,6 +212,8 @@ class ClaimStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     current_volume_attributes_class_name: str | None = None
     allocated_resources: dict[str, str] | None = None
     allocated_resource_statuses: dict[str, str] | None = None
+    conditions: tuple[JSON, ...] | None = None
+    """As they are: who changes one writes the whole list."""
 
 
 class PersistentVolumeClaim(Object, frozen=True, gc=False):

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import Final
 
-from controllers.claim_protection.decide import decide, may_free
+from controllers.claim_protection.decide import decide, marked_unused, may_free
 from controllers.claim_protection.execute import execute
 from controllers.claim_protection.live import LivePods
 from controllers.finalizers import holds_up, wants
 from controllers.runtime import Context, Loop
 from model.names import CLAIM_PROTECTION
 from model.resources import CLAIMS, PODS
-from model.volumes import PersistentVolumeClaim
+from model.volumes import ClaimPhase, PersistentVolumeClaim
 from model.workloads import Pod
 
 QUEUE: Final = "pvcprotection"
@@ -27,6 +27,7 @@ class ClaimProtection:
 
     def __init__(self, context: Context) -> None:
         self._client = context.client
+        self._marks_unused = context.settings.marks_unused
         self._writer = context.writer
         self._claims, self._pods = context.caches.claims, context.caches.pods
         self._claims.add_index(_GOING, _going)
@@ -39,18 +40,23 @@ class ClaimProtection:
     async def _reconcile(self, key: str) -> None:
         claim = self._claims.get(key)
         if claim is not None:
-            await execute(decide(claim, self._pods.by("claim", key)), self._writer, self._live)
+            action = decide(claim, self._pods.by("claim", key), marks_unused=self._marks_unused)
+            await execute(action, self._writer, self._live)
 
     async def _list_pods(self, namespace: str) -> Sequence[Pod]:
         return await self._client.list(PODS, namespace)
 
-    def _on_claim(self, _old: PersistentVolumeClaim | None, new: PersistentVolumeClaim | None) -> None:
-        if new is not None and (wants(new, CLAIM_PROTECTION) or holds_up(new, CLAIM_PROTECTION)):
+    def _on_claim(self, old: PersistentVolumeClaim | None, new: PersistentVolumeClaim | None) -> None:
+        if new is None:
+            return
+        bound = new.status.phase == ClaimPhase.BOUND
+        news = marked_unused(new) is None or old is None or old.status.phase != ClaimPhase.BOUND
+        if (self._marks_unused and bound and news) or wants(new, CLAIM_PROTECTION) or holds_up(new, CLAIM_PROTECTION):
             self._queue.add(new.key)
 
     def _on_pod(self, old: Pod | None, new: Pod | None) -> None:
         pod = new or old
-        if pod is None or (new is not None and not may_free(new)):
+        if pod is None or not (new is None or may_free(new) or (old is None and self._marks_unused)):
             return
         for volume in pod.volumes:
             name = pod.claim_name(volume)

@@ -3,14 +3,17 @@
 Rule: "Storage Object in Use Protection" in the Kubernetes concept page on persistent volumes. The pod's phase is not
 asked: one that has ended protects until it is removed. One without a node does not protect, as kubelet starts no pod
 whose claim is on its way out.
+
+A Bound claim that stays also tells, by its condition Unused, whether a pod uses it that has not ended: with a node or
+without.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from controllers.finalizers import holds_up, wants
-from model.names import CLAIM_PROTECTION
-from model.volumes import PersistentVolumeClaim
+from model.names import CLAIM_PROTECTION, UNUSED
+from model.volumes import ClaimPhase, PersistentVolumeClaim
 from model.workloads import Pod, PodVolume
 
 
@@ -41,17 +44,36 @@ class Ask:
     claim: PersistentVolumeClaim
 
 
-Action = Nothing | Protect | Keep | Ask
+@dataclass(frozen=True)
+class Mark:
+    """Let the condition Unused say this."""
+
+    claim: PersistentVolumeClaim
+    unused: bool
 
 
-def decide(claim: PersistentVolumeClaim, pods: Iterable[Pod]) -> Action:
+Action = Nothing | Protect | Keep | Ask | Mark
+
+
+def decide(claim: PersistentVolumeClaim, pods: Collection[Pod], *, marks_unused: bool = True) -> Action:
     """What to do about a claim, as far as the pods of its namespace that we know of tell."""
     if wants(claim, CLAIM_PROTECTION):
         return Protect(claim)
-    if not holds_up(claim, CLAIM_PROTECTION):
-        return Nothing()
-    pod = user_of(claim, pods)
-    return Keep(claim, pod) if pod else Ask(claim)
+    if holds_up(claim, CLAIM_PROTECTION):
+        pod = user_of(claim, pods)
+        return Keep(claim, pod) if pod else Ask(claim)
+    if marks_unused and not claim.deleting and claim.status.phase == ClaimPhase.BOUND:
+        unused = not any(_will_use(pod, claim) for pod in pods)
+        if marked_unused(claim) is not unused:
+            return Mark(claim, unused)
+    return Nothing()
+
+
+def marked_unused(claim: PersistentVolumeClaim) -> bool | None:
+    """What the condition says; None where there is none."""
+    conditions = claim.status.conditions or ()
+    said = next((each.get("status") for each in conditions if each.get("type") == UNUSED), None)
+    return None if said is None else said == "True"
 
 
 def user_of(claim: PersistentVolumeClaim, pods: Iterable[Pod]) -> Pod | None:
@@ -61,7 +83,11 @@ def user_of(claim: PersistentVolumeClaim, pods: Iterable[Pod]) -> Pod | None:
 
 def uses(pod: Pod, claim: PersistentVolumeClaim) -> bool:
     """Whether the pod is on a node and has the claim among its volumes."""
-    return bool(pod.spec.node_name) and any(_is_of(claim, pod, volume) for volume in pod.volumes)
+    return bool(pod.spec.node_name) and any(
+        # A pod that is shut down may wait for its own claim to go, and must not hold it up.
+        _is_of(claim, pod, volume) and not (volume.ephemeral is not None and pod.shut_down)
+        for volume in pod.volumes
+    )
 
 
 def may_free(pod: Pod) -> bool:
@@ -72,7 +98,9 @@ def may_free(pod: Pod) -> bool:
 def _is_of(claim: PersistentVolumeClaim, pod: Pod, volume: PodVolume) -> bool:
     if (pod.namespace, pod.claim_name(volume)) != (claim.namespace, claim.name):
         return False
-    if volume.ephemeral is None:
-        return True
-    # Made for this very pod. A pod that is shut down may wait for the claim to go, and must not hold it up.
-    return claim.controller is not None and claim.controller.uid == pod.uid and not pod.shut_down
+    made_for_it = claim.controller is not None and claim.controller.uid == pod.uid
+    return volume.ephemeral is None or made_for_it
+
+
+def _will_use(pod: Pod, claim: PersistentVolumeClaim) -> bool:
+    return not pod.terminated and any(_is_of(claim, pod, volume) for volume in pod.volumes)

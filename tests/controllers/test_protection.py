@@ -15,6 +15,7 @@ VOLUMES = "persistentvolume-protection-controller"
 CLAIM = ("PersistentVolumeClaim", "default", "data")
 VOLUME = ("PersistentVolume", "", "disk")
 FOREIGN = "a.example/foreign"
+OTHER = {"type": "Other", "status": "True", "lastTransitionTime": "2026-01-02T03:04:05Z"}
 
 
 def held_by(*finalizers):
@@ -74,6 +75,25 @@ async def test_claims_that_go_together_cost_one_list_of_pods(tmp_path, lists):
             await work.settle()
         assert await api.all("PersistentVolumeClaim") == []
         assert lists == [PODS]
+
+
+async def test_a_bound_claim_says_since_when_no_pod_uses_it(tmp_path):
+    async with on_sandbox(tmp_path, CLAIMS) as (api, work):
+        wanted = claim("data")
+        await api.create(wanted)
+        await api.merge(wanted, {"status": {"phase": "Bound", "conditions": [OTHER]}}, "status")
+        await work.settle()
+        assert await _conditions(api) == {"Other": "True", "Unused": "True"}
+        await api.create(pod("web", names_claim("data")))
+        await work.settle()
+        assert await _conditions(api) == {"Other": "True", "Unused": "False"}
+        await api.delete("Pod", "default", "web")
+        await work.settle()
+        assert await _conditions(api) == {"Other": "True", "Unused": "True"}
+
+
+async def _conditions(api):
+    return {each["type"]: each["status"] for each in (await api.get(*CLAIM))["status"]["conditions"]}
 
 
 @pytest.fixture

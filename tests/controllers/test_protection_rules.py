@@ -4,6 +4,7 @@ import pytest
 
 from controllers import finalizers
 from controllers.claim_protection import decide as of_claims
+from controllers.claim_protection.execute import conditions
 from controllers.claim_protection.live import MAX_NAMESPACES, LivePods
 from controllers.volume_protection import decide as of_volumes
 from model import names
@@ -75,6 +76,44 @@ def test_a_pod_that_ends_or_has_no_node_may_free_its_claims():
     assert of_claims.may_free(pod(node=""))
     assert of_claims.may_free(pod(metadata={"deletionTimestamp": GOING, "deletionGracePeriodSeconds": 0}))
     assert not of_claims.may_free(pod())
+
+
+BOUND = {"phase": "Bound"}
+
+
+def marked(status):
+    conditions = [{"type": "Other", "status": "True"}, {"type": "Unused", "status": status}]
+    return claim(status={**BOUND, "conditions": conditions if status else conditions[:1]})
+
+
+@pytest.mark.parametrize(
+    ("user", "unused"),
+    [
+        (pod("web", names_claim("data")), False),
+        (pod("web", names_claim("data"), node=""), False),
+        (pod("web", names_claim("data"), phase="Succeeded"), True),
+        (pod("web", names_claim("other")), True),
+    ],
+    ids=["running", "without a node", "completed", "with another claim"],
+)
+@pytest.mark.parametrize("said", ["True", "False", "Unknown", ""])
+def test_a_bound_claim_says_whether_a_pod_uses_it(said, user, unused):
+    bound = marked(said)
+    right = {"True": unused, "False": not unused, "Unknown": not unused, "": False}[said]
+    assert of_claims.decide(bound, [user]) == (of_claims.Nothing() if right else of_claims.Mark(bound, unused))
+    assert of_claims.decide(bound, [user], marks_unused=False) == of_claims.Nothing()
+
+
+@pytest.mark.parametrize("phase", ["Pending", "Lost"])
+def test_only_a_bound_claim_says_so(phase):
+    assert of_claims.decide(claim(status={"phase": phase}), ()) == of_claims.Nothing()
+
+
+def test_the_other_conditions_stay():
+    written = conditions(marked("True"), "now", unused=False)
+    assert written[0] == {"type": "Other", "status": "True"}
+    assert written[1].items() >= {"type": "Unused", "status": "False", "lastTransitionTime": "now"}.items()
+    assert len(written) == 2
 
 
 async def test_one_list_answers_for_all_claims_that_go_and_each_answer_is_given_once():
