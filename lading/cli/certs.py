@@ -1,7 +1,7 @@
 """`lading certs`: an authority and certificates in a folder."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -70,8 +70,7 @@ def rotate(folder: Folder) -> None:
 
     The first call makes the next authority and lets everybody trust it; a call a day later lets it sign.
     """
-    if not asyncio.run(FolderStore(folder).load()).version:
-        raise OptionsError(f"--dir {folder} holds no certificates: `lading certs issue --dir {folder}` makes them")
+    _files(folder)
     _told(renew, folder, "nothing to do yet: the next authority must be trusted for a day before it signs")
 
 
@@ -81,7 +80,7 @@ def show(
     output: Annotated[Output, typer.Option("-o", "--output", help="Text for people, JSON for programs.")] = Output.TEXT,
 ) -> None:
     """List the certificates: for whom, until when, and whether they are trusted. Ends with 1 if one is not valid."""
-    lines = status(asyncio.run(FolderStore(folder).load()).files)
+    lines = status(_files(folder))
     now = datetime.now(UTC)
     if output is Output.JSON:
         say(orjson.dumps([_as_json(line, now) for line in lines], option=orjson.OPT_INDENT_2).decode())
@@ -91,6 +90,13 @@ def show(
         for row in rows:
             say("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     raise typer.Exit(any(_state(line, now) != "valid" for line in lines))
+
+
+def _files(folder: Path) -> Mapping[str, bytes]:
+    stored = asyncio.run(FolderStore(folder).load())
+    if not stored.version:
+        raise OptionsError(f"--dir {folder} holds no certificates: `lading certs issue --dir {folder}` makes them")
+    return stored.files
 
 
 def _told(work: Work, folder: Path, otherwise: str) -> None:

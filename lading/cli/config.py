@@ -107,7 +107,7 @@ def webhooks(
     ] = None,
     exempt_user: Annotated[
         list[str] | None,
-        typer.Option(metavar="USER", help="system:serviceaccount:NAMESPACE:NAME and the like (repeatable)."),
+        typer.Option(metavar="USER", help="A user whose requests are left alone, by full name (repeatable)."),
     ] = None,
     settings: options.RuleSettings = None,
     enable: options.Enable = None,

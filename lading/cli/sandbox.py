@@ -36,7 +36,7 @@ def sandbox(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Schedule pods too, as this KubeSchedulerConfiguration says; `lading config scheduler` prints one.",
+            help="Schedule pods too, by a configuration of kube-scheduler as `lading config scheduler` prints it.",
         ),
     ] = None,
     pods: Annotated[
