@@ -13,6 +13,8 @@ class ControllerSettings:
     """How often what is not settled is looked at although nothing changed (pvclaimbinder-sync-period)."""
     full_resync_seconds: float = 600.0
     """Within what time everything is looked at although nothing changed, a part at each resync."""
+    batch_seconds: float = 0.5
+    """How long claims wait at most for volumes that came with them and are about to be Available."""
     dynamic_provisioning: bool = True
     """Whether claims that no volume fits are handed to the provisioner of their class (enable-dynamic-provisioning)."""
     marks_unused: bool = True

@@ -33,8 +33,6 @@ from storage.classes import default_class, is_default
 CACHES: Final = (CLAIMS, VOLUMES, CLASSES, PODS)
 COMPONENT: Final = "persistentvolume-controller"
 """Who reports the events, as in kube-controller-manager."""
-MOMENT_SECONDS: Final = 0.5
-"""How long volumes that are about to be Available are waited for at most."""
 RECYCLERS: Final = 4
 """Volumes that are emptied at a time."""
 
@@ -94,7 +92,7 @@ class Binder:
         try:
             if claim is not None:
                 if waits(claim) and self._matcher.puts_off(claim):
-                    return MOMENT_SECONDS
+                    return self._settings.batch_seconds
                 claim = await self._executor.claim(claim, claim_marks(claim))
                 action = decide_claim(claim, self._facts(claim))
                 with self._writing(action):
@@ -232,7 +230,7 @@ class Binder:
         self._matcher.offer()
         if self._matcher.has_offers and self._offering_at_last is None:
             later = asyncio.get_running_loop().call_later
-            self._offering_at_last = later(MOMENT_SECONDS, self._offer_at_last)
+            self._offering_at_last = later(self._settings.batch_seconds, self._offer_at_last)
 
     def _offer_at_last(self) -> None:
         self._offering_at_last = None
