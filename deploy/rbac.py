@@ -73,10 +73,9 @@ class Names:
         """The mutating and the validating webhook configuration."""
         return self.release
 
-    @property
-    def lease(self) -> str:
-        """The Lease that the leader of the controllers holds."""
-        return f"{self.release}-{Component.CONTROLLERS}"
+    def lease(self, component: Component) -> str:
+        """The Lease that the leader of a component's replicas holds."""
+        return self.account(component)
 
 
 class Place(StrEnum):
@@ -208,9 +207,9 @@ def controller(name: str) -> tuple[Grant, ...]:
     return (*_cached(ROWS[name].caches), *CONTROLLERS[name])
 
 
-def leadership(names: Names) -> tuple[Grant, ...]:
+def leadership(names: Names, component: Component) -> tuple[Grant, ...]:
     """What electing a leader takes."""
-    return (_own(LEASES, "create"), _own(LEASES, "get patch", names.lease))
+    return (_own(LEASES, "create"), _own(LEASES, "get patch", names.lease(component)))
 
 
 def grants(
@@ -237,12 +236,12 @@ def grants(
     """
     match component:
         case Component.EXTENDER:
-            return EXTENDER[mode]
+            return (*EXTENDER[mode], *(leadership(names, component) if mode is Mode.INSTEAD else ()))
         case Component.WEBHOOKS:
             return (*webhooks(rules), *(upkeep(names) if own_certificates else ()))
         case Component.CONTROLLERS:
             needed = tuple(grant for name in controllers for grant in controller(name))
-            return (*needed, *leadership(names)) if needed else ()
+            return (*needed, *leadership(names, component)) if needed else ()
 
 
 def roles(

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,7 +33,7 @@ class Election:
     """On which Lease replicas agree who works, and in what times, in seconds."""
 
     namespace: str
-    name: str = "lading-controllers"
+    name: str
     duration: float = 15.0
     renew: float = 10.0
     retry: float = 2.0
@@ -51,8 +51,14 @@ class Surroundings:
     """The namespace of the kubeconfig's context, or of the pod."""
 
 
-def extender_services(given: Surroundings, mode: Mode) -> tuple[Extender, list[Service]]:
-    """The extender, and what runs it. Beside the scheduler's own plugins it writes nothing of its own accord."""
+def extender_services(
+    given: Surroundings, mode: Mode, election: Election | None = None
+) -> tuple[Extender, list[Service]]:
+    """The extender, and what runs it. Beside the scheduler's own plugins it writes nothing of its own accord.
+
+    With an election one replica answers and the others stand by, unready: which slots, claims and pools are spoken for
+    is known to whoever binds, and two who bind would have to guess.
+    """
     caches = Caches(given.client)
     recorder = EventRecorder(given.client, "lading-extender")
     limits = BindLimits()
@@ -65,7 +71,10 @@ def extender_services(given: Surroundings, mode: Mode) -> tuple[Extender, list[S
     )
     # The extender says itself that it is not done yet; the site's deadline is for what it did not foresee.
     site = Site(part.routes(), deadline_seconds=limits.answer + 5.0, checks={"extender": part.complaint})
-    work = [background("extender", part.run), background("events of the extender", recorder.run)]
+    work = [
+        background("extender", lambda: _led(given.client, election, part.run)),
+        background("events of the extender", recorder.run),
+    ]
     return part, _component("extender", given, site, caches, work)
 
 
@@ -92,24 +101,27 @@ def controller_services(
     part = Controllers(given.client, caches, recorders, given.registry, names, Registry(plugins))
     site = Site(checks={"caches": caches.complaint, "controllers": part.complaint})
 
-    async def work() -> None:
-        if election is None:
-            await part.run()
-        else:
-            identity = f"{socket.gethostname()}_{uuid.uuid4()}"
-            await lead(
-                given.client,
-                election.namespace,
-                election.name,
-                identity,
-                part.run,
-                duration=election.duration,
-                renew=election.renew,
-                retry=election.retry,
-            )
-
-    services = [background("controllers", work), background("events of the controllers", recorders.run)]
+    work = background("controllers", lambda: _led(given.client, election, part.run))
+    services = [work, background("events of the controllers", recorders.run)]
     return _component("controllers", given, site, caches, services)
+
+
+async def _led(client: Client, election: Election | None, work: Callable[[], Awaitable[None]]) -> None:
+    """Do the work, where there is an election while this process is the leader."""
+    if election is None:
+        await work()
+        return
+    identity = f"{socket.gethostname()}_{uuid.uuid4()}"
+    await lead(
+        client,
+        election.namespace,
+        election.name,
+        identity,
+        work,
+        duration=election.duration,
+        renew=election.renew,
+        retry=election.retry,
+    )
 
 
 class Recorders:

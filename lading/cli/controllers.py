@@ -15,7 +15,6 @@ from lading.log import LogFormat, LogLevel
 from plugins import host_path
 from plugins.registry import Settings
 
-_LEADING = "Leader election"
 _WORK = "What runs"
 
 Expression = Annotated[
@@ -31,10 +30,6 @@ HostPathRoot = Annotated[
     Path,
     typer.Option(metavar="DIR", help="Where directories of hostPath volumes are made.", rich_help_panel=_WORK),
 ]
-LeaderElect = Annotated[
-    bool,
-    typer.Option(help="Work only while holding a Lease: of several replicas one does.", rich_help_panel=_LEADING),
-]
 
 
 def controllers(
@@ -42,28 +37,12 @@ def controllers(
     mode: options.ModeOption = Mode.BESIDE,
     host_path_root: HostPathRoot = host_path.ROOT,
     kubeconfig: options.Kubeconfig = None,
-    leader_elect: LeaderElect = True,
-    lease_name: Annotated[
-        str, typer.Option(metavar="NAME", help="The Lease.", rich_help_panel=_LEADING)
-    ] = Election.name,
-    lease_namespace: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Its namespace; by default that of the kubeconfig's context, or of the pod.",
-            rich_help_panel=_LEADING,
-            show_default=False,
-        ),
-    ] = None,
-    lease_duration: Annotated[
-        float, typer.Option(metavar="SECONDS", help="How long others wait after a renewal.", rich_help_panel=_LEADING)
-    ] = Election.duration,
-    renew_deadline: Annotated[
-        float, typer.Option(metavar="SECONDS", help="How long a holder goes on without one.", rich_help_panel=_LEADING)
-    ] = Election.renew,
-    retry_period: Annotated[
-        float, typer.Option(metavar="SECONDS", help="How often it is tried.", rich_help_panel=_LEADING)
-    ] = Election.retry,
+    leader_elect: options.LeaderElect = True,
+    lease_name: options.LeaseName = "lading-controllers",
+    lease_namespace: options.LeaseNamespace = None,
+    lease_duration: options.LeaseDuration = Election.duration,
+    renew_deadline: options.RenewDeadline = Election.renew,
+    retry_period: options.RetryPeriod = Election.retry,
     listen: options.Listen = "127.0.0.1:10260",
     certs: options.Certs = None,
     tls_cert: options.TlsCert = None,
@@ -83,12 +62,7 @@ def controllers(
     endpoint = Endpoint(listen, tls_cert, tls_key, client_ca, certs, insecure_http)
     process = Process("controllers", endpoint, kubeconfig, log_format, log_level)
     times = (lease_duration, renew_deadline, retry_period)
-    check_times(*times)
-
-    def election(namespace: str) -> Election | None:
-        where = lease_namespace or namespace
-        return Election(where, lease_name, *times) if leader_elect else None
-
+    election = options.election((lease_namespace, lease_name), times, elects=leader_elect)
     run_component(
         process,
         lambda given: controller_services(given, names, election(given.namespace), Settings(host_path_root)),
@@ -103,13 +77,4 @@ def _check(names: tuple[str, ...], mode: Mode) -> None:
         raise OptionsError(
             "beside kube-controller-manager its own controllers do this work, and no object may have two owners: "
             f"give --mode instead, and start kube-controller-manager with --controllers=*,{off}"
-        )
-
-
-def check_times(duration: float, renew: float, retry: float) -> None:
-    """Complain of times of a Lease that leave none to stop in."""
-    if not 0 < 2 * retry <= renew < duration:
-        raise OptionsError(
-            "--retry-period, at most half of --renew-deadline, must be above 0, and that "
-            f"below --lease-duration: not {retry:g}, {renew:g} and {duration:g}"
         )

@@ -1,17 +1,21 @@
 """Options that several commands share, and what they mean together."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
 
 from deploy.rbac import Mode
+from lading.compose import Election
+from lading.endpoint import OptionsError
 from lading.log import LogFormat, LogLevel
 
 _TLS = "Serving: address and certificates"
 _PROCESS = "Process"
 _WHERE = "Cluster"
 _RULES = "Rules"
+_LEADING = "Leader election"
 
 Kubeconfig: TypeAlias = Annotated[
     Path | None,
@@ -80,3 +84,44 @@ Enable: TypeAlias = Annotated[
 Disable: TypeAlias = Annotated[
     list[str] | None, typer.Option(metavar="RULE", help="Switch a rule off (repeatable).", rich_help_panel=_RULES)
 ]
+
+LeaderElect: TypeAlias = Annotated[
+    bool,
+    typer.Option(help="Work only while holding a Lease: of several replicas one does.", rich_help_panel=_LEADING),
+]
+LeaseName: TypeAlias = Annotated[str, typer.Option(metavar="NAME", help="The Lease.", rich_help_panel=_LEADING)]
+LeaseNamespace: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Its namespace; by default that of the kubeconfig's context, or of the pod.",
+        rich_help_panel=_LEADING,
+        show_default=False,
+    ),
+]
+LeaseDuration: TypeAlias = Annotated[
+    float, typer.Option(metavar="SECONDS", help="How long others wait after a renewal.", rich_help_panel=_LEADING)
+]
+RenewDeadline: TypeAlias = Annotated[
+    float, typer.Option(metavar="SECONDS", help="How long a holder goes on without one.", rich_help_panel=_LEADING)
+]
+RetryPeriod: TypeAlias = Annotated[
+    float, typer.Option(metavar="SECONDS", help="How often it is tried.", rich_help_panel=_LEADING)
+]
+
+
+def election(
+    lease: tuple[str | None, str], times: tuple[float, float, float], *, elects: bool
+) -> Callable[[str], Election | None]:
+    """Which election the options mean, by the namespace that is the default. `lease` is namespace and name.
+
+    Raises:
+        OptionsError: times that leave none to stop in.
+    """
+    duration, renew, retry = times
+    if not 0 < 2 * retry <= renew < duration:
+        raise OptionsError(
+            "--retry-period, at most half of --renew-deadline, must be above 0, and that "
+            f"below --lease-duration: not {retry:g}, {renew:g} and {duration:g}"
+        )
+    return lambda namespace: Election(lease[0] or namespace, lease[1], *times) if elects else None

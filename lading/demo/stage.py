@@ -64,7 +64,7 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
         extender, extending = extender_services(await given("extender"), Mode.INSTEAD)
         plugins = Settings(host_path_root=folder / "volumes")
         controllers = controller_services(
-            await given("controllers"), select_controllers("*"), Election("kube-system"), plugins
+            await given("controllers"), select_controllers("*"), Election("kube-system", "lading-controllers"), plugins
         )
         audience = (await given("demo")).client
         services = [
