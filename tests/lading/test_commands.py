@@ -1,6 +1,7 @@
 """Every command explains itself; what is asked wrongly is answered in a line that names the option and the fix."""
 
 import re
+import socket
 
 import pytest
 import typer.main
@@ -103,3 +104,39 @@ def test_a_wrong_option_is_one_clear_line(arguments, told, capsys, tmp_path, mon
     assert said.err.count("\n") == 1
     assert told in said.err
     assert list(tmp_path.iterdir()) == []
+
+
+SERVERS = [["extender"], ["webhooks"], ["controllers", "--mode", "instead"]]
+QUIET = ["--insecure-http", "--listen", "127.0.0.1:0", "--log-level", "error"]
+
+
+@pytest.mark.parametrize("server", SERVERS, ids=" ".join)
+def test_a_missing_kubeconfig_is_one_clear_line(server, capsys, tmp_path, monkeypatch):
+    assert run([*server, *QUIET, "--kubeconfig", "nowhere"]) == 1
+    assert capsys.readouterr().err == "lading: nowhere: there is no such file\n"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    assert run([*server, *QUIET]) == 1
+    assert capsys.readouterr().err.startswith("lading: no cluster is configured: give --kubeconfig, set KUBECONFIG")
+
+
+@pytest.mark.parametrize("server", [*SERVERS, ["sandbox"]], ids=" ".join)
+def test_an_address_that_is_taken_is_one_clear_line(server, capsys, tmp_path):
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(NOWHERE)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        plain = [] if server == ["sandbox"] else ["--insecure-http"]
+        assert run([*server, *plain, "--listen", listen, "--kubeconfig", str(kubeconfig)]) == 1
+    assert capsys.readouterr().err == f"lading: can not listen on {listen}: Address already in use\n"
+
+
+NOWHERE = """
+apiVersion: v1
+kind: Config
+clusters: [{name: nowhere, cluster: {server: "http://127.0.0.1:1"}}]
+users: [{name: nobody, user: {}}]
+contexts: [{name: nowhere, context: {cluster: nowhere, user: nobody}}]
+current-context: nowhere
+"""
