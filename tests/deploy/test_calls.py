@@ -18,7 +18,7 @@ from certs.inject import registrations
 from certs.issue import Server
 from certs.secret import SecretStore
 from certs.upkeep import Upkeep
-from deploy.rbac import Component, Mode, Names, grants, upkeep
+from deploy.rbac import EXTENDER, Component, Mode, Names, grants, upkeep
 from extender.service import Extender, ExtenderSettings, extender
 from kube import config
 from kube.caches import ALL, Caches
@@ -146,7 +146,7 @@ async def test_the_binding_extender_makes_the_calls_of_its_role(cluster: Cluster
         await _bind(cluster, session)
         async with session.post("/bind", json=_binding("unknown", "uid-unknown")) as response:
             assert "not found" in (await response.json())["Error"]
-    fits(cluster.calls, grants(Component.EXTENDER, mode=Mode.INSTEAD, names=NAMES))
+    fits(cluster.calls, EXTENDER[Mode.INSTEAD])
 
 
 async def _heal(cluster: Cluster, session: aiohttp.ClientSession) -> None:
