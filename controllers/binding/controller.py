@@ -81,7 +81,6 @@ class Binder:
             Loop("claims", self._claims, self._reconcile_claim, workers, self._unsettled, seconds),
             Loop("volumes", self._volumes, self._reconcile_volume, workers, self._unsettled_volumes, seconds),
             Loop("recycle", self._recycles, self._recycling.reconcile, RECYCLERS),
-            self._second.loop,
         )
 
     # --- a claim ---
@@ -90,11 +89,14 @@ class Binder:
         self._begin()
         claim = self._caches.claims.get(key)
         try:
+            await self._second.check(key)
             if claim is not None:
                 if waits(claim) and self._matcher.puts_off(claim):
                     return self._settings.batch_seconds
                 claim = await self._executor.claim(claim, claim_marks(claim))
                 action = decide_claim(claim, self._facts(claim))
+                if isinstance(action, Bind):
+                    await self._second.check(action.volume.name)
                 with self._writing(action):
                     await self._executor.on_claim(action)
         finally:
@@ -132,6 +134,7 @@ class Binder:
         if name in self._bound:
             self._deferred.add(name)
             return None
+        await self._second.check(name)
         volume = self._caches.volumes.get(name)
         if volume is None:
             return None
