@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
-import yaml
 
 from model.meta import JSON
 from sandbox import protobuf
@@ -19,6 +18,7 @@ from sandbox.schema import (
     strict_message,
     strict_objections,
 )
+from sandbox.yaml_text import YamlError, read_yaml
 
 JSON_TYPE: Final = "application/json"
 YAML_TYPE: Final = "application/yaml"
@@ -45,7 +45,7 @@ def parse(content: bytes, content_type: str) -> Body:
             value = _json(content)
             return Body(value, tuple(duplicate_fields(content, value)))
         case "application/yaml":
-            return Body(_yaml(content))
+            return _yaml(content)
         case "application/vnd.kubernetes.protobuf":
             return Body(protobuf.read(content))
         case _:
@@ -93,8 +93,9 @@ def _json(content: bytes) -> Any:
         raise bad_request(f"couldn't get version/kind; json parse error: {error}") from error
 
 
-def _yaml(content: bytes) -> Any:
+def _yaml(content: bytes) -> Body:
     try:
-        return yaml.safe_load(content)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        value, duplicates = read_yaml(content)
+    except YamlError as error:
         raise bad_request(f"yaml parse error: {error}") from error
+    return Body(value, tuple(duplicates))
