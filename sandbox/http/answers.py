@@ -82,7 +82,10 @@ def plain(value: JSON, status: int = 200, call: Call | None = None) -> web.Respo
 
 def failure(error: ApiError, call: Call | None = None) -> web.Response:
     """An answer that says what went wrong."""
-    answer = plain(error.status(), error.code, call)
+    status = error.status()
+    # It may quote bytes of the request that are no UTF-8.
+    status["message"] = status["message"].encode(errors="replace").decode()
+    answer = plain(status, error.code, call)
     if seconds := error.details.get("retryAfterSeconds"):
         answer.headers["Retry-After"] = str(seconds)
     return answer

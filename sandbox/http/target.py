@@ -141,7 +141,7 @@ class Query:
         if validation not in _VALIDATION:
             error = FieldError.not_supported("fieldValidation", validation, sorted(_VALIDATION))
             raise invalid(self._options, "", [error])
-        manager = self.text("fieldManager") or self._agent.partition("/")[0] or "unknown"
+        manager = self.text("fieldManager") or _manager(self._agent)
         if len(manager) > _MANAGER_LENGTH or not manager.isprintable():
             error = FieldError.invalid("fieldManager", manager, "must be printable, at most 128 characters")
             raise invalid(self._options, "", [error])
@@ -152,3 +152,9 @@ class Query:
             validation=validation or "Warn",
             force=self.flag("force") or False,
         )
+
+
+def _manager(agent: str) -> str:
+    """What stands for a client that names no manager: the program in its User-Agent."""
+    name = "".join(char for char in agent.partition("/")[0] if char.isprintable())
+    return name[:_MANAGER_LENGTH] or "unknown"
