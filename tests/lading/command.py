@@ -78,6 +78,8 @@ async def running(*arguments: str, home: Path, until: str = "listening ") -> Asy
 async def _start(arguments: tuple[str, ...], home: Path, errors: int) -> asyncio.subprocess.Process:
     pipe = asyncio.subprocess.PIPE
     environment = {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": str(ROOT), "TMPDIR": str(home)}
+    if kubeconfig := os.environ.get("KUBECONFIG"):
+        environment["KUBECONFIG"] = kubeconfig
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", "lading", *arguments, stdin=pipe, stdout=pipe, stderr=errors, env=environment, cwd=home
     )
