@@ -7,7 +7,7 @@ version it meant.
 
 import secrets
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -56,6 +56,9 @@ class Rules(Protocol):
     def validate_update(self, kind: Kind, new: JSON, old: JSON, subresource: str) -> list[FieldError]:
         """Objections to a changed object."""
 
+    def warnings(self, kind: Kind, obj: JSON) -> Iterable[str]:
+        """What to tell the client of an object that is accepted."""
+
 
 class Admission(Protocol):
     """Built-in plugins and webhooks."""
@@ -92,6 +95,7 @@ class Pipeline:
         obj = await self.admission.mutate(request)
         self.rules.prepare_create(kind, obj)
         self._refuse(kind, obj, self.rules.validate_create(kind, obj))
+        call.warnings.extend(self.rules.warnings(kind, obj))
         await self.admission.validate(request.with_object(obj))
         key = (namespace, obj["metadata"]["name"])
         if call.dry_run:
@@ -155,6 +159,8 @@ class Pipeline:
         new = await self.admission.mutate(request)
         self.rules.prepare_update(kind, new, old, subresource)
         self._refuse(kind, new, self.rules.validate_update(kind, new, old, subresource))
+        if not subresource:
+            call.warnings.extend(self.rules.warnings(kind, new))
         await self.admission.validate(request.with_object(new))
         if call.dry_run:
             return new

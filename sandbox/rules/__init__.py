@@ -7,5 +7,6 @@ other kinds are held to the rules of metadata alone.
 from sandbox.rules.defaults import set_defaults
 from sandbox.rules.strategy import prepare_create, prepare_update
 from sandbox.rules.validation import validate_create, validate_update
+from sandbox.rules.warnings import warnings
 
-__all__ = ["prepare_create", "prepare_update", "set_defaults", "validate_create", "validate_update"]
+__all__ = ["prepare_create", "prepare_update", "set_defaults", "validate_create", "validate_update", "warnings"]

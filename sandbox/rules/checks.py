@@ -63,6 +63,12 @@ def unchanged(path: str, new: Any, old: Any) -> Iterator[FieldError]:
         yield FieldError.invalid(path, new, IMMUTABLE)
 
 
+def fixed(path: str, new: Any, old: Any) -> Iterator[FieldError]:
+    """As `unchanged`, for the fields whose value the real server does not repeat."""
+    if new != old:
+        yield FieldError.invalid(path, None, IMMUTABLE)
+
+
 def driver_name(path: str, name: str) -> Iterator[FieldError]:
     """The name of a CSI driver: a subdomain in letters of either case."""
     if not name:

@@ -73,9 +73,9 @@ def _sources(path: str, spec: JSON) -> Iterator[FieldError]:
         return
     if reference.get("namespace"):
         why = "may not be specified when dataSourceRef.namespace is specified"
-        yield FieldError.invalid(path, f"{path}.dataSource", why)
+        yield FieldError.invalid(path, {}, why)
     elif any(source.get(field) != reference.get(field) for field in ("apiGroup", "kind", "name")):
-        yield FieldError.invalid(path, f"{path}.dataSource", "must match dataSourceRef")
+        yield FieldError.invalid(path, {}, "must match dataSourceRef")
 
 
 def _source(path: str, source: JSON) -> Iterator[FieldError]:
@@ -145,7 +145,7 @@ def _moves_to_field(obj: JSON, old: JSON) -> bool:
 def _class_annotation(obj: JSON, old: JSON) -> Iterator[FieldError]:
     now, was = _annotation(obj) or "", _annotation(old) or ""
     if now != was and not _moves_to_field(obj, old):
-        yield FieldError.invalid(f"metadata.annotations[{_CLASS_ANNOTATION}]", now, "field is immutable")
+        yield FieldError.invalid(f"metadata.annotations.{_CLASS_ANNOTATION}", now, "field is immutable")
 
 
 def _request(obj: JSON) -> str | None:

@@ -19,6 +19,7 @@ _PROTOCOLS: Final = ("TCP", "UDP", "SCTP")
 _PROPAGATIONS: Final = ("Bidirectional", "HostToContainer", "None")
 _RECURSIVE: Final = ("Disabled", "IfPossible", "Enabled")
 _RESOURCES: Final = ("cpu", "memory", "ephemeral-storage")
+_STANDARD: Final = ("storage", "pods", "services", "secrets", "configmaps", "persistentvolumeclaims")
 _MOST_PORTS: Final = 65535
 _ENV_RULE: Final = "a valid environment variable name must consist only of printable ASCII characters other than '='"
 _ENV_SOURCES: Final = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
@@ -210,7 +211,8 @@ def _resource_name(path: str, name: str) -> Iterator[FieldError]:
     yield from named(path, name, names.qualified_name)
     if problems or "/" in name or name in _RESOURCES or name.startswith("hugepages-"):
         return
-    yield FieldError.invalid(path, name, "must be a standard resource type or fully qualified")
+    if name not in _STANDARD:
+        yield FieldError.invalid(path, name, "must be a standard resource type or fully qualified")
     yield FieldError.invalid(path, name, "must be a standard resource for containers")
 
 

@@ -7,12 +7,23 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from model.meta import JSON
-from sandbox.errors import FieldError
+from sandbox.errors import FieldError, Problem
 from sandbox.rules import names, volumes
-from sandbox.rules.checks import chosen, driver_name, duplicates, named, not_negative, size_bytes, unchanged
+from sandbox.rules.checks import (
+    chosen,
+    driver_name,
+    duplicates,
+    fixed,
+    named,
+    needed_name,
+    not_negative,
+    size_bytes,
+    unchanged,
+)
 from sandbox.rules.selectors import label_selector
 
 _LONGEST_NODE_ID: Final = 256
+_LONGEST_DRIVER: Final = 63
 _METADATA_BYTES: Final = 256 * 1024
 _MESSAGE_BYTES: Final = 1024
 _LEAST_TOKEN_SECONDS: Final = 600
@@ -120,7 +131,7 @@ def changed_capacity(obj: JSON, old: JSON) -> Iterator[FieldError]:
 def new_attachment(obj: JSON) -> Iterator[FieldError]:
     """Objections to a VolumeAttachment in any state."""
     spec, status = obj.get("spec") or {}, obj.get("status") or {}
-    yield from driver_name("spec.attacher", spec.get("attacher", ""))
+    yield from _attacher("spec.attacher", spec.get("attacher", ""))
     yield from _attached("spec.source", spec.get("source") or {})
     yield from named("spec.nodeName", spec.get("nodeName", ""), names.dns_subdomain)
     yield from attachment_status(status)
@@ -129,9 +140,16 @@ def new_attachment(obj: JSON) -> Iterator[FieldError]:
         yield from named("spec.source.persistentVolumeName", volume, names.dns_subdomain)
 
 
+def _attacher(path: str, name: str) -> Iterator[FieldError]:
+    """The name of a driver, in the newer words for it."""
+    if len(name) > _LONGEST_DRIVER:
+        yield FieldError(Problem.TOO_LONG, path, f"may not be more than {_LONGEST_DRIVER} characters")
+    yield from needed_name(path, name, names.dns_subdomain_of_any_case)
+
+
 def changed_attachment(obj: JSON, old: JSON) -> Iterator[FieldError]:
     """Objections to what became of a VolumeAttachment."""
-    yield from unchanged("spec", obj.get("spec"), old.get("spec"))
+    yield from fixed("spec", obj.get("spec"), old.get("spec"))
 
 
 def attachment_status(status: JSON) -> Iterator[FieldError]:

@@ -36,8 +36,6 @@ def _volume(obj: JSON) -> None:
     _fill(_part(obj, "status"), phase="Pending")
     spec = _fill(_part(obj, "spec"), persistentVolumeReclaimPolicy="Retain", volumeMode="Filesystem")
     _source(spec)
-    if claim := spec.get("claimRef"):
-        _fill(claim, kind="PersistentVolumeClaim", apiVersion="v1")
 
 
 def _claim(obj: JSON) -> None:
@@ -47,10 +45,6 @@ def _claim(obj: JSON) -> None:
 
 def _claim_spec(spec: JSON) -> None:
     _fill(spec, volumeMode="Filesystem")
-    for source, reference in (("dataSource", "dataSourceRef"), ("dataSourceRef", "dataSource")):
-        given = spec.get(source)
-        if given and not spec.get(reference) and not given.get("namespace"):
-            spec[reference] = dict(given)
     _fill_requests(spec.get("resources") or {})
 
 
@@ -68,6 +62,7 @@ def _csi_driver(obj: JSON) -> None:
         volumeLifecycleModes=["Persistent"],
         requiresRepublish=False,
         seLinuxMount=False,
+        preventPodSchedulingIfMissing=False,
     )
 
 
@@ -92,7 +87,10 @@ _SOURCES: Final[dict[str, JSON]] = {
 
 
 def _pod(obj: JSON) -> None:
-    _pod_spec(_part(obj, "spec"))
+    spec = _part(obj, "spec")
+    if (spec.get("terminationGracePeriodSeconds") or 0) < 0:
+        spec["terminationGracePeriodSeconds"] = 1
+    _pod_spec(spec)
 
 
 def _pod_spec(spec: JSON) -> None:
@@ -134,6 +132,12 @@ def _fill_requests(resources: JSON) -> None:
     """What is limited and not requested is requested as it is limited."""
     if limits := resources.get("limits"):
         resources["requests"] = {**limits, **(resources.get("requests") or {})}
+
+
+def _node(obj: JSON) -> None:
+    status = _part(obj, "status")
+    if status.get("allocatable") is None and (capacity := status.get("capacity")):
+        status["allocatable"] = dict(capacity)
 
 
 def _namespace(obj: JSON) -> None:
@@ -195,6 +199,7 @@ _DEFAULTS: Final[dict[str, Callable[[JSON], None]]] = {
     "persistentvolumes": _volume,
     "persistentvolumeclaims": _claim,
     "pods": _pod,
+    "nodes": _node,
     "namespaces": _namespace,
     "secrets": _secret,
     "services": _service,

@@ -103,6 +103,6 @@ def _owners(references: Sequence[JSON]) -> Iterable[FieldError]:
     if len(controllers) > 1:
         first, second = (f"{each.get('kind')}/{each.get('name')}" for each in controllers[:2])
         detail = (
-            f'Only one reference can have Controller set to true. Found "true" in references for {second} and {first}'
+            f'Only one reference can have Controller set to true. Found "true" in references for {first} and {second}'
         )
         yield FieldError.invalid("metadata.ownerReferences", references, detail)

@@ -35,6 +35,12 @@ _QUALIFIED_RULE: Final = (
     "character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
     "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
 )
+_KEY_RULE: Final = (
+    "a valid label key must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
+    "alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
+    "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' "
+    "(e.g. 'example.com/MyName')"
+)
 _VALUE_RULE: Final = (
     "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and "
     "end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
@@ -63,6 +69,14 @@ def dns_subdomain(value: str) -> list[str]:
     return too_long + ([] if _SUBDOMAIN.fullmatch(value) else [_SUBDOMAIN_RULE])
 
 
+def dns_subdomain_of_any_case(value: str) -> list[str]:
+    """What is wrong with an RFC 1123 subdomain that may have capital letters."""
+    return [
+        why.replace("a lowercase RFC", "an RFC").replace("lower case alpha", "alpha").replace("'example", "'Example")
+        for why in dns_subdomain(value.lower())
+    ]
+
+
 def path_segment(value: str) -> list[str]:
     """What keeps a value from being one segment of a path."""
     if value in (".", ".."):
@@ -77,19 +91,20 @@ def qualified_name(value: str) -> list[str]:
     if slash:
         if not prefix:
             problems.append("prefix part must be non-empty")
-        problems += [f"prefix part {each}" for each in (dns_subdomain(prefix) if prefix else ())]
+        objections = dns_subdomain(prefix) if prefix else ()
+        problems += [f"prefix part {each.replace('253 characters', '253 bytes')}" for each in objections]
         if "/" in prefix:
-            return [f"a qualified name must consist of {_QUALIFIED_RULE.removeprefix('name part must consist of ')}"]
+            return [_KEY_RULE]
     if not name:
         problems.append("name part must be non-empty")
     elif len(name) > 63:
-        problems.append("name part must be no more than 63 characters")
+        problems.append("name part must be no more than 63 bytes")
     return problems + ([] if _QUALIFIED.fullmatch(name) else [_QUALIFIED_RULE])
 
 
 def label_value(value: str) -> list[str]:
     """What is wrong with the value of a label."""
-    too_long = ["must be no more than 63 characters"] if len(value) > 63 else []
+    too_long = ["must be no more than 63 bytes"] if len(value) > 63 else []
     return too_long + ([] if _VALUE.fullmatch(value) else [_VALUE_RULE])
 
 

@@ -98,20 +98,25 @@ def _disk(field: str) -> _Check:
     return check
 
 
-def _iscsi(path: str, source: JSON) -> Iterator[FieldError]:
-    yield from missing(path, source, "targetPortal", "iqn")
-    for field, at in (("iqn", "iqn"), ("initiatorName", "initiatorname")):
-        if value := source.get(field):
-            yield from _initiator(f"{path}.{at}", value)
-    yield from within(f"{path}.lun", source.get("lun") or 0, 0, 255)
-    if (source.get("chapAuthDiscovery") or source.get("chapAuthSession")) and not source.get("secretRef"):
-        yield FieldError.required(f"{path}.secretRef")
+def _iscsi(unknown: str) -> _Check:
+    """`unknown` is what is said of a name of no known kind."""
+
+    def check(path: str, source: JSON) -> Iterator[FieldError]:
+        yield from missing(path, source, "targetPortal", "iqn")
+        for field, at in (("iqn", "iqn"), ("initiatorName", "initiatorname")):
+            if value := source.get(field):
+                yield from _initiator(f"{path}.{at}", value, unknown)
+        yield from within(f"{path}.lun", source.get("lun") or 0, 0, 255)
+        if (source.get("chapAuthDiscovery") or source.get("chapAuthSession")) and not source.get("secretRef"):
+            yield FieldError.required(f"{path}.secretRef")
+
+    return check
 
 
-def _initiator(path: str, value: str) -> Iterator[FieldError]:
+def _initiator(path: str, value: str, unknown: str) -> Iterator[FieldError]:
     pattern = {"iqn": _IQN, "eui": _EUI, "naa": _NAA}.get(value[:3])
     if pattern is None:
-        yield FieldError.invalid(path, value, "must be valid format starting with iqn, eui, or naa")
+        yield FieldError.invalid(path, value, unknown)
     elif not pattern.fullmatch(value):
         yield FieldError.invalid(path, value, "must be valid format")
 
@@ -246,7 +251,7 @@ _IN_BOTH: Final[dict[str, _Check]] = {
     "rbd": _needs("monitors", "image"),
     "quobyte": _needs("registry", "volume"),
     "cephfs": _needs("monitors"),
-    "iscsi": _iscsi,
+    "iscsi": _iscsi("must be valid format"),
     "cinder": _needs("volumeID"),
     "fc": _fibre_channel,
     "flexVolume": _flex_volume,
@@ -261,6 +266,7 @@ _IN_VOLUMES: Final = {**_IN_BOTH, "local": _local, "storageos": _storage_os, "cs
 _IN_PODS: Final = {
     "emptyDir": _empty_dir,
     **_IN_BOTH,
+    "iscsi": _iscsi("must be valid format starting with iqn, eui, or naa"),
     "secret": _files("secretName"),
     "configMap": _files("name"),
     "gitRepo": _git_repo,

@@ -9,7 +9,7 @@ from typing import Final
 from model.meta import JSON
 from sandbox.errors import FieldError
 from sandbox.rules import names
-from sandbox.rules.checks import chosen, named, size_bytes, unchanged
+from sandbox.rules.checks import chosen, fixed, named, size_bytes
 from sandbox.rules.selectors import topologies
 
 _FIXED: Final = ("parameters", "provisioner", "reclaimPolicy", "volumeBindingMode")
@@ -33,7 +33,7 @@ def new(obj: JSON) -> Iterator[FieldError]:
 def changed(obj: JSON, old: JSON) -> Iterator[FieldError]:
     """Objections to what became of a class: claims rely on what it provisions."""
     for field in _FIXED:
-        yield from unchanged(field, obj.get(field), old.get(field))
+        yield from fixed(field, obj.get(field), old.get(field))
 
 
 def _parameters(parameters: dict[str, str]) -> Iterator[FieldError]:

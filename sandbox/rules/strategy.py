@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from model.meta import JSON
 from sandbox.kinds import Kind
+from sandbox.schema import decode
 
 _NO_GENERATION: Final = frozenset(
     {
@@ -34,25 +35,69 @@ _NO_GENERATION: Final = frozenset(
 )
 """Resources that do not count their generations."""
 
+_OLD_SOURCES: Final = frozenset({("", "PersistentVolumeClaim"), ("snapshot.storage.k8s.io", "VolumeSnapshot")})
+"""What the older of a claim's two fields may name."""
+
+_GATED: Final[JSON] = {
+    "type": "PodScheduled",
+    "status": "False",
+    "lastProbeTime": None,
+    "reason": "SchedulingGated",
+    "message": "Scheduling is blocked due to non-empty scheduling gates",
+}
+
 _KEPT_BY_STATUS: Final = ("apiVersion", "kind", "metadata", "status")
 
 
 def prepare_create(kind: Kind, obj: JSON) -> None:
     """Drop the status that a client sent, and begin the life of the object. A kubelet brings its node's along."""
     if kind.has_status and kind.stored_resource != "nodes":
-        obj.pop("status", None)
-        if (begun := _FIRST_STATUS.get(kind.stored_resource)) is not None:
-            obj["status"] = dict(begun)
-        if kind.stored_resource == "pods":
-            obj["status"]["qosClass"] = _qos_class(obj)
-        if kind.stored_resource == "persistentvolumes":
-            obj["status"]["lastPhaseTransitionTime"] = _now()
+        _begin_status(kind, obj)
+    _drop_disabled(kind, obj, None)
     if kind.stored_resource == "namespaces":
         finalizers = (obj.setdefault("spec", {})).setdefault("finalizers", [])
         if "kubernetes" not in finalizers:
             finalizers.append("kubernetes")
     if _counts_generations(kind):
         obj["metadata"]["generation"] = 1
+
+
+def _begin_status(kind: Kind, obj: JSON) -> None:
+    obj.pop("status", None)
+    empty = None if kind.custom else decode(kind, {}).value.get("status")
+    if (begun := _FIRST_STATUS.get(kind.stored_resource)) is not None or empty is not None:
+        obj["status"] = {**(empty or {}), **(begun or {})}
+    match kind.stored_resource:
+        case "pods":
+            obj["status"]["qosClass"] = _qos_class(obj)
+            if obj["spec"].get("schedulingGates"):
+                obj["status"]["conditions"] = [{**_GATED, "lastTransitionTime": _now()}]
+        case "persistentvolumes":
+            obj["status"]["lastPhaseTransitionTime"] = _now()
+
+
+def _drop_disabled(kind: Kind, obj: JSON, old: JSON | None) -> None:
+    """Drop what needs a feature that is off by default, and agree a claim's two ways to name its source."""
+    match kind.stored_resource:
+        case "leases.coordination.k8s.io":
+            for field in ("preferredHolder", "strategy"):
+                (obj.get("spec") or {}).pop(field, None)
+        case "persistentvolumeclaims":
+            _agree_sources(obj.get("spec") or {}, (old or {}).get("spec") or {})
+
+
+def _agree_sources(spec: JSON, old: JSON) -> None:
+    if (spec.get("dataSourceRef") or {}).get("namespace") and old.get("dataSourceRef") is None:
+        spec.pop("dataSourceRef")
+    source, reference = spec.get("dataSource"), spec.get("dataSourceRef")
+    if source is not None and reference is None:
+        had = old.get("dataSource") is not None or old.get("dataSourceRef") is not None
+        if had or (source.get("apiGroup") or "", source.get("kind")) in _OLD_SOURCES:
+            spec["dataSourceRef"] = dict(source)
+        else:
+            spec.pop("dataSource")
+    elif reference is not None and source is None and not reference.get("namespace"):
+        spec["dataSource"] = dict(reference)
 
 
 def prepare_update(kind: Kind, new: JSON, old: JSON, subresource: str) -> None:
@@ -69,7 +114,10 @@ def prepare_update(kind: Kind, new: JSON, old: JSON, subresource: str) -> None:
                 labels = ("labels", "annotations", "ownerReferences", "finalizers")
                 _put_back(new["metadata"], old["metadata"], labels)
             _record_transition(kind, new, old)
-    if _counts_generations(kind) and _wanted(new) != _wanted(old):
+    if not subresource:
+        _drop_disabled(kind, new, old)
+    counts = _counts_generations(kind) or kind.stored_resource == "csidrivers.storage.k8s.io"
+    if counts and _wanted(new) != _wanted(old):
         new["metadata"]["generation"] = int(old["metadata"].get("generation", 0)) + 1
 
 

@@ -26,6 +26,14 @@ from sandbox.rules.selectors import node_selector
 from sandbox.rules.sources import source_of, volume_source
 
 _POLICIES: Final = ("Delete", "Recycle", "Retain")
+_MOUNT_OPTIONS: Final = "volume.beta.kubernetes.io/mount-options"
+_MOUNTED_WITH_OPTIONS: Final = frozenset(
+    {
+        *("gcePersistentDisk", "awsElasticBlockStore", "glusterfs", "nfs", "rbd", "quobyte", "iscsi", "cinder"),
+        *("cephfs", "azureFile", "vsphereVolume", "azureDisk", "photonPersistentDisk"),
+    }
+)
+"""Sources whose volumes may have the annotation."""
 _INLINE: Final = "in the context of inline volumes"
 _CURRENT_KEYS: Final = {
     "failure-domain.beta.kubernetes.io/zone": "topology.kubernetes.io/zone",
@@ -51,6 +59,12 @@ def new(obj: JSON) -> Iterator[FieldError]:
     if (mode := spec.get("volumeMode")) is not None:
         yield from chosen("spec.volumeMode", mode, VOLUME_MODES)
     yield from _attributes_class(spec)
+    if (
+        _MOUNT_OPTIONS in (obj["metadata"].get("annotations") or {})
+        and not _MOUNTED_WITH_OPTIONS & source_of(spec).keys()
+    ):
+        why = "may not specify mount options for this volume type"
+        yield FieldError.forbidden(f"metadata.annotations.{_MOUNT_OPTIONS}", why)
 
 
 def changed(obj: JSON, old: JSON) -> Iterator[FieldError]:
@@ -101,7 +115,7 @@ def _capacity(path: str, capacity: dict[str, str]) -> Iterator[FieldError]:
     if not capacity:
         yield FieldError.required(path)
     if set(capacity) != {"storage"}:
-        yield FieldError.not_supported(path, capacity, ("storage",))
+        yield FieldError.not_supported(path, dict(sorted(capacity.items())) or None, ("storage",))
     for name, quantity in sorted(capacity.items()):
         if whole(quantity) < 0:
             yield FieldError.invalid(f"{path}[{name}]", whole(quantity), "must be a valid resource quantity")

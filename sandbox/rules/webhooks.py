@@ -143,7 +143,10 @@ def _url(path: str, url: str) -> Iterator[FieldError]:
 
 
 def _service(path: str, service: JSON) -> Iterator[FieldError]:
-    yield from (FieldError.required(f"{path}.{field}") for field in ("name", "namespace") if not service.get(field))
+    # The real server confuses the two, and tells of the one that is there.
+    for field, told in (("namespace", "name"), ("name", "namespace")):
+        if not service.get(field):
+            yield FieldError.required(f"{path}.{told}")
     port = service.get("port", 443)
     if not 1 <= port <= 65535:
         why = "port is not valid: must be between 1 and 65535, inclusive"

@@ -1,6 +1,7 @@
 """An API server as the contract sees it: requests as plain HTTP, answers as they came."""
 
 import asyncio
+import io
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -150,7 +151,7 @@ class ApiServer:
         **query: str,
     ) -> Answer:
         """One request."""
-        data = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
+        data = None if body is None else io.BytesIO(body if isinstance(body, bytes) else orjson.dumps(body))
         headers = ({"Accept": accept} if accept else {}) | ({} if body is None else {"Content-Type": content})
         async with self.session.request(method, path, data=data, headers=headers, params=query) as answer:
             read = await answer.read()
@@ -237,6 +238,9 @@ class Place:
 
     async def clean(self) -> None:
         """Delete what has no namespace."""
-        for resource, name in reversed(self._written):
+        await asyncio.gather(*(self._remove(resource, name) for resource, name in self._written))
+
+    async def _remove(self, resource: str, name: str) -> None:
+        deleted = await self.delete(resource, name)
+        if deleted.status == 200 and deleted.body["metadata"].get("finalizers"):
             await self.patch(resource, name, {"metadata": {"finalizers": None}})
-            await self.delete(resource, name)
