@@ -34,11 +34,12 @@ async def running(reconcile, gate=None, **parts):
     queue, registry = WorkQueue("q", base_seconds=0.001), CollectorRegistry()
     loop = Loop("l", queue, reconcile, **parts)
     task = asyncio.create_task(Runtime(registry, gate or Gate()).run([loop]))
+
+    def counted(result):
+        return registry.get_sample_value("lading_controller_passes_total", {"loop": "l", "result": result}) or 0
+
     try:
-        yield (
-            queue,
-            lambda result: registry.get_sample_value("lading_controller_passes_total", {"loop": "l", "result": result}),
-        )
+        yield queue, counted
     finally:
         task.cancel()
         await asyncio.wait([task])
