@@ -1,6 +1,7 @@
 """What a request is about: the path's parts, and the query's parameters with their types."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -135,8 +136,7 @@ class Query:
     def call(self, user: User) -> Call:
         """How a write is to be carried out."""
         dry_run = self._query.getall("dryRun", [])
-        if [each for each in dry_run if each not in ("", "All")]:
-            raise invalid(self._options, "", [FieldError.not_supported("dryRun", dry_run, ["All"])])
+        check_dry_run(dry_run, self._options.kind)
         validation = self.text("fieldValidation")
         if validation not in _VALIDATION:
             error = FieldError.not_supported("fieldValidation", validation, sorted(_VALIDATION))
@@ -152,6 +152,16 @@ class Query:
             validation=validation or "Warn",
             force=self.flag("force") or False,
         )
+
+
+def check_dry_run(values: Sequence[str], options: str) -> None:
+    """Know no other dryRun than All.
+
+    Raises:
+        ApiError: 422.
+    """
+    if [each for each in values if each not in ("", "All")]:
+        raise invalid(_Options(kind=options), "", [FieldError.not_supported("dryRun", list(values), ["All"])])
 
 
 def _manager(agent: str) -> str:

@@ -13,7 +13,7 @@ from sandbox.bodies import Body, parse
 from sandbox.deletion import DeleteOptions
 from sandbox.errors import ApiError, FieldError, bad_request, invalid, method_not_allowed, not_found, success
 from sandbox.http import answers
-from sandbox.http.target import PATCH_OPTIONS, Query, Target
+from sandbox.http.target import PATCH_OPTIONS, Query, Target, check_dry_run
 from sandbox.patch import APPLY_PATCH
 from serving.http import read_body
 
@@ -121,9 +121,10 @@ async def _create(api: Api, target: Target, body: Body, call: Call, form: answer
 
 async def _legacy_binding(api: Api, target: Target, body: Body, call: Call) -> web.Response:
     pods = api.kind("v1", "Pod")
-    name = ((body.value or {}).get("metadata") or {}).get("name", "") if isinstance(body.value, dict) else ""
-    if not name:
-        raise not_found(pods, name)
+    metadata = body.value.get("metadata") if isinstance(body.value, dict) else None
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    if not isinstance(name, str) or not name:
+        raise not_found(pods, "")
     await api.bind(pods, (target.namespace, name), body, call)
     return answers.plain({**success(), "code": 201}, 201, call)
 
@@ -140,9 +141,11 @@ async def _delete_options(request: web.Request, query: Query, call: Call) -> tup
         value.setdefault("gracePeriodSeconds", seconds)
     if policy := query.text("propagationPolicy"):
         value.setdefault("propagationPolicy", policy)
-    if value.get("dryRun"):
+    options = DeleteOptions.read(value)
+    if dry_run := [each for each in value.get("dryRun") or () if each]:
+        check_dry_run(dry_run, "DeleteOptions")
         call = replace(call, dry_run=True)
-    return DeleteOptions.read(value), call
+    return options, call
 
 
 async def _body(request: web.Request) -> Body:

@@ -1,6 +1,7 @@
 """A plain HTTP client of the API server, and servers whose deadlines are short enough to be met."""
 
 import asyncio
+import io
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -36,7 +37,7 @@ class Client:
     async def request(self, method: str, path: str, body: Any = None, **options: Any) -> tuple[int, JSON]:
         """Status and JSON of an answer."""
         if body is not None:
-            options["data"] = body if isinstance(body, bytes) else orjson.dumps(body)
+            options["data"] = io.BytesIO(body if isinstance(body, bytes) else orjson.dumps(body))
             options.setdefault("headers", {}).setdefault("Content-Type", "application/json")
         async with self.session.request(method, self.url + path, **options) as answer:
             return answer.status, orjson.loads(await answer.read())
