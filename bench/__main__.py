@@ -19,12 +19,10 @@ BENCHES = {
 }
 
 
-async def _run(names: list[str]) -> list[Result]:
-    results = []
-    for name in names:
-        print(f"… {BENCHES[name]}", file=sys.stderr, flush=True)
-        with tempfile.TemporaryDirectory() as folder:
-            results += await importlib.import_module(f"bench.{name}").run(Path(folder))
+async def _run(name: str) -> list[Result]:
+    print(f"… {BENCHES[name]}", file=sys.stderr, flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        results: list[Result] = await importlib.import_module(f"bench.{name}").run(Path(folder))
     return results
 
 
@@ -36,11 +34,14 @@ def main() -> None:
     options = parser.parse_args()
     if unknown := [name for name in options.names if name not in BENCHES]:
         parser.error(f"no bench {', '.join(unknown)}: there are {', '.join(BENCHES)}")
-    results = asyncio.run(_run(options.names or list(BENCHES)))
+    results = []
+    for name in options.names or BENCHES:
+        results += asyncio.run(_run(name))
+        if not options.json:
+            print(*(result.line() for result in results), sep="\n", flush=True)
+            results.clear()
     if options.json:
         print(orjson.dumps([result.as_json() for result in results], option=orjson.OPT_INDENT_2).decode())
-    else:
-        print("\n".join(result.line() for result in results))
 
 
 if __name__ == "__main__":

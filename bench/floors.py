@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -61,7 +62,8 @@ def _fan_app() -> web.Application:
     async def publish(request: web.Request) -> web.Response:
         line = await request.read() + b"\n"
         for reader in tuple(readers):
-            await reader.write(line)
+            with suppress(ConnectionResetError):  # of an earlier round, and not gone yet
+                await reader.write(line)
         return web.Response(body=line, status=201, content_type="application/json")
 
     app = web.Application()

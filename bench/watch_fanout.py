@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
 import orjson
 
 from bench.measure import Result, Stopwatch, compare
@@ -53,7 +54,7 @@ async def _event_line(target: Target, watch: str, write: str, number: int) -> by
 
 
 @asynccontextmanager
-async def _streams(target: Target, watch: str, count: int) -> AsyncIterator[list[asyncio.StreamReader]]:
+async def _streams(target: Target, watch: str, count: int) -> AsyncIterator[list[aiohttp.StreamReader]]:
     """Open watches that show only what comes from now on."""
     path, _, query = watch.partition("?")
     if query:
@@ -62,13 +63,13 @@ async def _streams(target: Target, watch: str, count: int) -> AsyncIterator[list
         path = f"{watch}&resourceVersion={version}"
     responses = await asyncio.gather(*(target.session.get(f"{target.url}{path}") for _ in range(count)))
     try:
-        yield [response.content for response in responses]  # type: ignore[misc]  # aiohttp's reader has the same readline
+        yield [response.content for response in responses]
     finally:
         for response in responses:
             response.close()
 
 
-async def _read_lines(content: asyncio.StreamReader, count: int) -> None:
+async def _read_lines(content: aiohttp.StreamReader, count: int) -> None:
     for _ in range(count):
         if not await content.readline():
             raise RuntimeError("a watch ended early")
