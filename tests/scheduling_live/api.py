@@ -69,11 +69,6 @@ class Api:
         body = {"apiVersion": "v1", "kind": "DeleteOptions", **options}
         return await self._send("DELETE", KINDS[obj["kind"]].path(*_place(obj)), body, missing=True)
 
-    async def remove(self, obj: JSON) -> None:
-        """Delete at once, whoever would hold it back."""
-        await self.merge(obj, {"metadata": {"finalizers": None}})
-        await self.delete(obj, gracePeriodSeconds=0)
-
     async def ensure_namespaces(self, names: Iterable[str]) -> None:
         """Make the namespaces that are not there."""
         there = {each["metadata"]["name"] for each in await self.all("Namespace")}
@@ -81,9 +76,14 @@ class Api:
             await self.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
 
     async def sweep(self, kinds: Iterable[str] = tuple(KINDS)[1:]) -> None:
-        """Remove everything but namespaces."""
+        """Remove everything but namespaces, whoever would hold it back."""
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0}
         for kind in kinds:
-            await asyncio.gather(*map(self.remove, await self.all(kind)))
+            found = await self.all(kind)
+            free = {"metadata": {"finalizers": None}}
+            await asyncio.gather(*(self.merge(obj, free) for obj in found if obj["metadata"].get("finalizers")))
+            for namespace in {obj["metadata"].get("namespace", "") for obj in found}:
+                await self._send("DELETE", KINDS[kind].path(namespace), body)
 
     async def _send(
         self,
