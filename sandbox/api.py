@@ -118,9 +118,11 @@ class Api:
         changed = await self._pipeline.change(kind, key, patched, call, subresource)
         return await self._definitions.after_write(kind, changed, call), False
 
-    async def delete(self, kind: Kind, key: Key, options: DeleteOptions, call: Call = INTERNAL) -> tuple[JSON, bool]:
+    async def delete(
+        self, kind: Kind, key: Key, options: DeleteOptions, call: Call = INTERNAL, *, of_many: bool = False
+    ) -> tuple[JSON, bool]:
         """Begin or finish a deletion; the object's last state, and whether it is gone."""
-        last, gone = await self._deletion.delete(kind, key, options, call)
+        last, gone = await self._deletion.delete(kind, key, options, call, of_many=of_many)
         if not call.dry_run:
             await self._definitions.after_delete(kind, last, gone=gone)
         return last, gone
@@ -132,7 +134,7 @@ class Api:
         listing = self.list(kind, request)
         for record in listing.records:
             try:
-                await self.delete(kind, record.key, options, call)
+                await self.delete(kind, record.key, options, call, of_many=True)
             except ApiError as error:
                 if error.code != 404:
                     raise

@@ -41,6 +41,8 @@ class Call:
     force: bool = False
     """Server-side apply takes over fields of other managers."""
     warnings: list[str] = field(default_factory=list, compare=False)
+    options: JSON = field(default_factory=dict, compare=False)
+    """fieldManager and fieldValidation as far as the client gave them."""
 
 
 INTERNAL = Call(manager="lading-sandbox", validation="Ignore")

@@ -72,8 +72,12 @@ class Deletion:
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
 
-    async def delete(self, kind: Kind, key: Key, options: DeleteOptions, call: Call) -> tuple[JSON, bool]:
+    async def delete(
+        self, kind: Kind, key: Key, options: DeleteOptions, call: Call, *, of_many: bool = False
+    ) -> tuple[JSON, bool]:
         """Begin or finish a deletion; the object's last state, and whether it is gone.
+
+        Admission is not told the name of one `of_many`: the request names none.
 
         Raises:
             ApiError: 404, 409 for a precondition, or what admission objects.
@@ -84,7 +88,9 @@ class Deletion:
             record = self._pipeline.current(kind, key)
             old = from_stored(kind, record.value)
             _check_preconditions(kind, key[1], old["metadata"], options)
-            request = Attributes(Operation.DELETE, kind, *key, call, None, old, options=_options_body(options, call))
+            name = "" if of_many else key[1]
+            body = _options_body(options, call)
+            request = Attributes(Operation.DELETE, kind, key[0], name, call, None, old, options=body)
             await self._pipeline.admission.admit_deletion(request)
             try:
                 return await self._carry_out(kind, record, options, call)

@@ -8,6 +8,7 @@ version it meant.
 import secrets
 import uuid
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -85,19 +86,20 @@ class Pipeline:
         Raises:
             ApiError: whatever a step objects.
         """
-        metadata = self._new_metadata(kind, namespace, obj)
+        # A name that is to be generated is not known to webhooks that may still change the object.
+        name = (obj.get("metadata") or {}).get("name", "")
+        self._complete_metadata(kind, namespace, obj)
         options = {"kind": "CreateOptions", "apiVersion": "meta.k8s.io/v1", **_options(call)}
         self.rules.set_defaults(kind, obj)
         if not owned:
             obj = managed.track(kind, None, obj, manager=call.manager, now=self.clock())
-        name = metadata.get("name", "")
         request = Attributes(Operation.CREATE, kind, namespace, name, call, obj, options=options)
         obj = await self.admission.mutate(request)
         self.rules.prepare_create(kind, obj)
         self._refuse(kind, obj, self.rules.validate_create(kind, obj))
         call.warnings.extend(self.rules.warnings(kind, obj))
-        await self.admission.validate(request.with_object(obj))
         key = (namespace, obj["metadata"]["name"])
+        await self.admission.validate(replace(request.with_object(obj), name=key[1]))
         if call.dry_run:
             if self.store.get(kind.stored_resource, key):
                 raise already_exists(kind, key[1])
@@ -177,7 +179,7 @@ class Pipeline:
         except StorageError as error:
             raise internal(str(error)) from error
 
-    def _new_metadata(self, kind: Kind, namespace: str, obj: JSON) -> JSON:
+    def _complete_metadata(self, kind: Kind, namespace: str, obj: JSON) -> None:
         metadata: JSON = obj.setdefault("metadata", {})
         check_namespace(kind, namespace, metadata)
         if metadata.pop("resourceVersion", ""):
@@ -188,7 +190,6 @@ class Pipeline:
             metadata["name"] = base[:_LONGEST_BASE] + "".join(secrets.choice(_SUFFIX_LETTERS) for _ in range(5))
         metadata["uid"] = str(uuid.uuid4())
         metadata["creationTimestamp"] = timestamp(self.clock())
-        return metadata
 
     @staticmethod
     def _refuse(kind: Kind, obj: JSON, errors: list[FieldError]) -> None:
@@ -258,8 +259,7 @@ def timestamp(at: datetime) -> str:
 
 
 def _options(call: Call) -> JSON:
-    options: JSON = {"fieldManager": call.manager, "fieldValidation": call.validation}
-    return options | ({"dryRun": ["All"]} if call.dry_run else {})
+    return {**call.options, **({"dryRun": ["All"]} if call.dry_run else {})}
 
 
 def _same(new: JSON, old: JSON) -> bool:

@@ -80,12 +80,13 @@ def plain(value: JSON, status: int = 200, call: Call | None = None) -> web.Respo
     return _answer(orjson.dumps(value), status, call)
 
 
-def failure(error: ApiError, call: Call | None = None) -> web.Response:
+def failure(error: ApiError, warnings: Sequence[str] = ()) -> web.Response:
     """An answer that says what went wrong."""
     status = error.status()
     # It may quote bytes of the request that are no UTF-8.
     status["message"] = status["message"].encode(errors="replace").decode()
-    answer = plain(status, error.code, call)
+    answer = plain(status, error.code)
+    _warn(answer, warnings)
     if seconds := error.details.get("retryAfterSeconds"):
         answer.headers["Retry-After"] = str(seconds)
     return answer
@@ -126,10 +127,14 @@ def _list_bytes(kind: Kind, listing: Listing) -> bytes:
 def _answer(body: bytes, status: int, call: Call | None) -> web.Response:
     answer = web.Response(body=body, status=status, content_type=JSON_TYPE)
     answer.headers["Cache-Control"] = "no-cache, private"
-    for warning in call.warnings if call else ():
-        text = "".join(char if char.isprintable() else " " for char in warning)
-        quoted = text.replace("\\", "\\\\").replace('"', '\\"')
-        answer.headers.add("Warning", f'299 - "{quoted}"')
+    _warn(answer, call.warnings if call else ())
     if len(body) > _COMPRESSED_FROM:
         answer.enable_compression()
     return answer
+
+
+def _warn(answer: web.Response, warnings: Sequence[str]) -> None:
+    for warning in dict.fromkeys(warnings):
+        text = "".join(char if char.isprintable() else " " for char in warning)
+        quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+        answer.headers.add("Warning", f'299 - "{quoted}"')

@@ -19,7 +19,7 @@ from sandbox.http.meta import Meta
 from sandbox.http.reading import read_collection, read_one
 from sandbox.http.reviews import REVIEWS, review
 from sandbox.http.streaming import stream
-from sandbox.http.target import Query, Target, parse_target
+from sandbox.http.target import WARNINGS, Query, Target, parse_target
 from sandbox.http.writing import create, delete, delete_collection, patch, update
 from serving.http import BODY_SECONDS, read_body
 
@@ -64,6 +64,7 @@ class ApiServer:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         verb = "other"
+        warnings = request[WARNINGS] = list[str]()
         answer: web.StreamResponse
         try:
             if self._meta.is_open(request.path):
@@ -71,7 +72,7 @@ class ApiServer:
             else:
                 verb, answer = await self._answer(request)
         except ApiError as error:
-            answer = answers.failure(error)
+            answer = answers.failure(error, warnings)
         except web.HTTPRequestEntityTooLarge:
             answer = answers.failure(too_large(MAX_BODY_BYTES))
         except web.HTTPRequestTimeout as error:

@@ -15,6 +15,8 @@ from sandbox.selection import Selection, read_selection
 from sandbox.watching import WatchRequest
 
 _VALIDATION: Final = ("", "Ignore", "Warn", "Strict")
+WARNINGS: Final = web.RequestKey("warnings", list[str])
+"""Where a request keeps them."""
 _MOST_SECONDS: Final = 24 * 3600.0
 _MANAGER_LENGTH: Final = 128
 _OPTIONS: Final = {"PUT": "UpdateOptions", "PATCH": "PatchOptions", "DELETE": "DeleteOptions"}
@@ -79,6 +81,8 @@ class Query:
 
     def __init__(self, request: web.Request) -> None:
         self._query = request.query
+        self.warnings: list[str] = request[WARNINGS]
+        """What the answer is to warn of, be it a refusal or not."""
         self._agent = request.headers.get("User-Agent", "")
         self._options = _Options(kind=_OPTIONS.get(request.method, "CreateOptions"))
 
@@ -145,12 +149,15 @@ class Query:
         if len(manager) > _MANAGER_LENGTH or not manager.isprintable():
             error = FieldError.invalid("fieldManager", manager, "must be printable, at most 128 characters")
             raise invalid(self._options, "", [error])
+        given = {"fieldManager": self.text("fieldManager"), "fieldValidation": validation}
         return Call(
             user=user,
             manager=manager,
             dry_run=bool([each for each in dry_run if each]),
             validation=validation or "Warn",
             force=self.flag("force") or False,
+            warnings=self.warnings,
+            options={name: value for name, value in given.items() if value},
         )
 
 

@@ -6,6 +6,7 @@ Faults are told as the real server, a Go program, tells them, as far as the caus
 import asyncio
 import base64
 import binascii
+import os
 import ssl
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping
@@ -166,7 +167,8 @@ def _cause(error: aiohttp.ClientError) -> str:
             reason = getattr(error.os_error, "reason", None) or "handshake failed"
             return f"tls: {reason.lower().replace('_', ' ')}"
         case aiohttp.ClientConnectorError():
-            why_not = (error.os_error.strerror or str(error.os_error)).lower()
+            number = error.os_error.errno
+            why_not = (os.strerror(number) if number else str(error.os_error)).lower()
             return f"dial tcp {error.host}:{error.port}: connect: {why_not}"
         case aiohttp.ServerDisconnectedError():
             return "EOF"
