@@ -3,7 +3,7 @@
 An evaluation never waits, so nothing changes under it: the view is frozen by not giving up the thread, not by copying.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,9 +18,18 @@ Handler = Callable[[Any, Any], None]
 """Called with (old, new); None for what was not there before or is gone."""
 
 
+Shape = Sequence[tuple[int, int]]
+"""(utilization in percent, score 0–100), utilization strictly increasing: linear between points, flat outside."""
+
+MOST_ROOM_LEFT: Final[Shape] = ((0, 100), (100, 0))
+
+
 @dataclass(frozen=True)
 class Rules:
     """Rules that a cluster may have switched on or off, as its release does."""
+
+    shape: Shape = MOST_ROOM_LEFT
+    """How the use of what is chosen for a pod scores, as `shape` of VolumeBindingArgs, times 10."""
 
     wait_for_drivers: bool = False
     """Whether a driver that asks for it must have registered on a node (the gate VolumeLimitScaling, on from 1.37)."""

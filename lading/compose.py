@@ -13,6 +13,7 @@ from controllers.service import Controllers, cached
 from deploy.rbac import Mode
 from extender.bind import BindLimits
 from extender.service import Extender, ExtenderSettings, extender
+from extender.snapshot import SERVED_RULES, Rules
 from kube.caches import Caches
 from kube.client import Client
 from kube.events import EventRecorder
@@ -52,7 +53,7 @@ class Surroundings:
 
 
 def extender_services(
-    given: Surroundings, mode: Mode, election: Election | None = None
+    given: Surroundings, mode: Mode, election: Election | None = None, rules: Rules = SERVED_RULES
 ) -> tuple[Extender, list[Service]]:
     """The extender, and what runs it. Beside the scheduler's own plugins it writes nothing of its own accord.
 
@@ -67,7 +68,7 @@ def extender_services(
         caches,
         given.registry,
         recorder=recorder,
-        settings=ExtenderSettings(bind=limits, heals=mode is Mode.INSTEAD),
+        settings=ExtenderSettings(bind=limits, rules=rules, heals=mode is Mode.INSTEAD),
     )
     # The extender says itself that it is not done yet; the site's deadline is for what it did not foresee.
     site = Site(part.routes(), deadline_seconds=limits.answer + 5.0, checks={"extender": part.complaint})

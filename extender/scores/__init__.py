@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from extender.scores import capacity_fit, headroom
+from extender.scores import attached, capacity_fit, headroom
 from extender.snapshot import Snapshot
 from extender.verdict import Verdicts
 from model.workloads import Pod
@@ -18,7 +18,7 @@ MAX_SCORE: Final = 10
 
 @dataclass(frozen=True)
 class Score:
-    """A pure function from verdicts to 0–100 by name of the feasible nodes; None: nothing to judge."""
+    """A pure function from verdicts to 0–100 by name of feasible nodes, 0 for the others; None: nothing to judge."""
 
     judge: Callable[[Pod, Verdicts, Snapshot], Mapping[str, int] | None]
     weight: int
@@ -27,6 +27,7 @@ class Score:
 SCORES: Final[Mapping[str, Score]] = {
     "CapacityFit": Score(capacity_fit.judge, 1),
     "AttachHeadroom": Score(headroom.judge, 1),
+    "AttachedAlready": Score(attached.judge, 1),
 }
 
 

@@ -4,27 +4,21 @@ By the default shape the most room left wins: the largest volume, the emptiest p
 StorageCapacityScoring and `shape` of VolumeBindingArgs.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
-from typing import Final
 
 from extender.masks import positions
-from extender.snapshot import Snapshot
+from extender.snapshot import Shape, Snapshot
 from extender.verdict import Verdicts
 from model import quantity
 from model.workloads import Pod
 from storage.capacity import request_bytes
 
-Shape = Sequence[tuple[int, int]]
-"""(utilization in percent, score 0–100), utilization strictly increasing: linear between points, flat outside."""
-
-MOST_ROOM_LEFT: Final[Shape] = ((0, 100), (100, 0))
-
 _Use = dict[str, tuple[int, int]]
 """class → (bytes requested, bytes there)"""
 
 
-def judge(_pod: Pod, verdicts: Verdicts, snapshot: Snapshot, shape: Shape = MOST_ROOM_LEFT) -> Mapping[str, int] | None:
+def judge(_pod: Pod, verdicts: Verdicts, snapshot: Snapshot) -> Mapping[str, int] | None:
     """The mean over the classes of what is used of them; 0 for nodes where nothing is known of any."""
     uses = dict[int, _Use]()
     for position, storage_class, requested, there in _made(verdicts):
@@ -34,7 +28,7 @@ def judge(_pod: Pod, verdicts: Verdicts, snapshot: Snapshot, shape: Shape = MOST
     uses |= _taken(verdicts)
     if not uses:
         return None
-    return {snapshot.nodes.names[position]: _mean(use, shape) for position, use in uses.items()}
+    return {snapshot.nodes.names[position]: _mean(use, snapshot.rules.shape) for position, use in uses.items()}
 
 
 def at(shape: Shape, utilization: int) -> int:

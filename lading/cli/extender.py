@@ -1,16 +1,51 @@
 """`lading extender`."""
 
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from itertools import pairwise
+from typing import Annotated, Any, Final, TypeAlias
+
+import typer
+
 from deploy.rbac import Mode
+from extender.snapshot import SERVED_RULES, Rules, Shape
 from lading.cli import options
 from lading.cli.serving import Process, run_component
 from lading.compose import Election, extender_services
-from lading.endpoint import Endpoint
+from lading.endpoint import Endpoint, OptionsError
 from lading.log import LogFormat, LogLevel
+
+_RULES: Final = "Rules"
+SWITCHES: Final = {each.name.replace("_", "-"): each.name for each in fields(Rules) if each.type is bool}
+"""Rules that may be switched, by the names that people give."""
+
+Switch: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="Repair what kube-scheduler does otherwise (repeatable; with no- before the name: do not): "
+        f"{', '.join(SWITCHES)}. See docs/decisions/0004-the-extender.md.",
+        rich_help_panel=_RULES,
+    ),
+]
+ShapeOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--shape",
+        metavar="U=S,U=S",
+        help="How the use of volumes and pools scores, as `shape` of VolumeBindingArgs: utilization=score points. "
+        "Default 0=10,100=0: the most room left wins.",
+        rich_help_panel=_RULES,
+        show_default=False,
+    ),
+]
 
 
 def extender(
     mode: options.ModeOption = Mode.BESIDE,
     kubeconfig: options.Kubeconfig = None,
+    switch: Switch = None,
+    shape: ShapeOption = None,
     leader_elect: options.LeaderElect = False,
     lease_name: options.LeaseName = "lading-extender",
     lease_namespace: options.LeaseNamespace = None,
@@ -41,4 +76,32 @@ def extender(
     process = Process("extender", endpoint, kubeconfig, log_format, log_level)
     times = (lease_duration, renew_deadline, retry_period)
     election = options.election((lease_namespace, lease_name), times, elects=leader_elect)
-    run_component(process, lambda given: extender_services(given, mode, election(given.namespace))[1])
+    rules = _rules(switch or (), shape)
+    run_component(process, lambda given: extender_services(given, mode, election(given.namespace), rules)[1])
+
+
+def _rules(switches: Sequence[str], shape: str | None) -> Rules:
+    """The rules of the service with some switched on, or with `no-` before their names off."""
+    changes: dict[str, Any] = {"shape": _shape(shape)} if shape else {}
+    for each in switches:
+        name = each.removeprefix("no-")
+        if name not in SWITCHES:
+            raise OptionsError(f"--switch {each}: there are {', '.join(SWITCHES)}, each with no- before it to be off")
+        changes[SWITCHES[name]] = not each.startswith("no-")
+    return replace(SERVED_RULES, **changes)
+
+
+def _shape(text: str) -> Shape:
+    wrong = OptionsError(
+        f"--shape {text}: expected UTILIZATION=SCORE, several with commas; utilizations rise from 0 to 100, scores are "
+        "0 to 10"
+    )
+    try:
+        pairs = [each.split("=") for each in text.split(",")]
+        points = tuple((int(utilization), 10 * int(score)) for utilization, score in pairs)
+    except ValueError:
+        raise wrong from None
+    rising = all(left < right for (left, _), (right, _) in pairwise(points))
+    if not rising or not all(0 <= utilization <= 100 and 0 <= score <= 100 for utilization, score in points):
+        raise wrong
+    return points

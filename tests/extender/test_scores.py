@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from extender.filters import evaluate
 from extender.scores import SCORES, prioritize
-from extender.scores.capacity_fit import MOST_ROOM_LEFT, Shape, at
+from extender.scores.capacity_fit import at
+from extender.snapshot import MOST_ROOM_LEFT, Shape
 from model import names
 from model.meta import JSON
 from model.workloads import Pod
@@ -57,7 +58,7 @@ def report(zone: str, capacity: str | None = None, largest: str | None = None) -
 
 def test_without_anything_to_judge_all_nodes_are_alike():
     assert scores(pod("p")) == {"n1": 0, "n2": 0}
-    assert opinions(pod("p")) == {"CapacityFit": None, "AttachHeadroom": None}
+    assert opinions(pod("p")) == {"CapacityFit": None, "AttachHeadroom": None, "AttachedAlready": None}
 
 
 def test_rejected_nodes_are_not_scored():
@@ -169,3 +170,20 @@ def test_a_score_lies_between_those_of_its_neighbours(utilizations: list[int], h
     for (left, low), (right, high) in pairwise(shape):
         if left <= utilization <= right:
             assert min(low, high) <= found <= max(low, high)
+
+
+def attachment(name: str, node: str, volume: str) -> JSON:
+    return {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "VolumeAttachment",
+        "metadata": {"name": name},
+        "spec": {"attacher": DRIVER, "nodeName": node, "source": {"persistentVolumeName": volume}},
+    }
+
+
+def test_a_node_with_the_volumes_attached_is_preferred():
+    bound = [each for name in "vw" for each in (volume(name), claim(f"c{name}", volume=name))]
+    attached = [attachment("a", "n1", "v"), attachment("b", "n2", "v"), attachment("c", "n2", "w")]
+    wanted = pod("p", "cv", "cw")
+    assert opinions(wanted, *bound, *attached)["AttachedAlready"] == {"n1": 50, "n2": 100}
+    assert opinions(wanted, *bound, attachment("a", "gone", "v"))["AttachedAlready"] is None
