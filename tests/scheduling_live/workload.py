@@ -72,30 +72,31 @@ def volumes() -> Iterator[JSON]:
 def pods() -> Iterator[tuple[JSON, list[JSON]]]:
     """Every pod with its claims."""
     for number in range(NAMED):
-        yield _pod(f"named-{number}", "named", [1], volumeName=f"named-{number}")
+        yield pod(f"named-{number}", "named", [1], volumeName=f"named-{number}")
     for number in range(ZONAL):
-        yield _pod(f"zonal-{number}", f"zonal-{ZONES[number % 2]}", [1 + number % 3, 1 + (number + 1) % 3])
+        yield pod(f"zonal-{number}", f"zonal-{ZONES[number % 2]}", [1 + number % 3, 1 + (number + 1) % 3])
     for number in range(DISKS):
-        yield _pod(f"disk-{number}", "disk", [1])
+        yield pod(f"disk-{number}", "disk", [1])
     for number in range(MADE):
-        yield _pod(f"made-{number}", "made", [1, 2])
+        yield pod(f"made-{number}", "made", [1, 2])
     for number in range(TOO_LARGE):
-        yield _pod(f"large-{number}", "zonal-east", [100])
+        yield pod(f"large-{number}", "zonal-east", [100])
 
 
-def _pod(name: str, storage_class: str, sizes: list[int], **spec: Any) -> tuple[JSON, list[JSON]]:
+def pod(name: str, storage_class: str, sizes: list[int], **spec: Any) -> tuple[JSON, list[JSON]]:
+    """A pod with a claim of each size, in Gi."""
     claims = [_claim(f"{name}-{number}", storage_class, size, **spec) for number, size in enumerate(sizes)]
     volumes = [
         {"name": f"v{number}", "persistentVolumeClaim": {"claimName": claim["metadata"]["name"]}}
         for number, claim in enumerate(claims)
     ]
-    pod = {
+    made = {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": name, "namespace": NAMESPACE},
         "spec": {"containers": [{"name": "app", "image": "app:1"}], "volumes": volumes},
     }
-    return pod, claims
+    return made, claims
 
 
 def _claim(name: str, storage_class: str, size: int, **spec: Any) -> JSON:
