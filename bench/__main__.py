@@ -15,6 +15,7 @@ BENCHES = {
     "sandbox_writes": "sandbox writes/s against an aiohttp echo server",
     "watch_fanout": "watch fan-out to 100 watchers against bare streams",
     "informer_decode": "decode rate of the informer against orjson.loads",
+    "scheduler_throughput": "a real kube-scheduler's pods/s with the extender against its own volume plugins",
     "extender_filter": "the extender's /filter over 1,000 to 15,000 nodes against an aiohttp echo server",
 }
 
