@@ -19,6 +19,7 @@ from model.resources import (
     CSI_NODES,
     NODES,
     REFERENCE_GRANTS,
+    SNAPSHOT_CLASSES,
     VOLUMES,
     Resource,
 )
@@ -29,7 +30,17 @@ from webhooks.rules.rule import Denial, Effect, Operation, Phase, Review, Rule, 
 
 READ: Final[Mapping[tuple[str, str], Resource[Any]]] = {
     (each.api_version, each.kind): each
-    for each in (VOLUMES, CLAIMS, CLASSES, NODES, CSI_NODES, CSI_DRIVERS, CAPACITIES, REFERENCE_GRANTS)
+    for each in (
+        VOLUMES,
+        CLAIMS,
+        CLASSES,
+        SNAPSHOT_CLASSES,
+        NODES,
+        CSI_NODES,
+        CSI_DRIVERS,
+        CAPACITIES,
+        REFERENCE_GRANTS,
+    )
 }
 """The kinds that rules speak of or look at; others are passed over."""
 

@@ -144,7 +144,7 @@ def parse(text: str) -> Settings:
     except YAMLError as error:
         raise SettingsError(f"no YAML: {' '.join(str(error).split())}") from error
     problems = Problems()
-    settings = _settings(content or {}, problems)
+    settings = _settings(content, problems)
     _check_options(settings, problems)
     problems.finish()
     return settings

@@ -1,14 +1,14 @@
 """Objects for tests of rules, and what the rules make of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from model.meta import JSON
 from tests.webhooks.cases import view
-from webhooks.rules import DEFAULTS
-from webhooks.rules.evaluate import evaluate
+from webhooks.rules.evaluate import Finding, evaluate
 from webhooks.rules.facts import Snapshot
 from webhooks.rules.rule import Denial, Operation, Phase, Review, Warn
+from webhooks.settings import Settings
 
 
 def pv(name: str = "pv-1", phase: str = "Available", **given: Any) -> JSON:
@@ -91,23 +91,32 @@ class Result:
     rules: list[str]
 
 
-def admit(new: JSON, *context: JSON, old: JSON | None = None, complete: bool = True) -> Result:
+def admit(
+    new: JSON,
+    *context: JSON,
+    old: JSON | None = None,
+    complete: bool = True,
+    settings: Settings | None = None,
+    user: str = "",
+) -> Result:
     """A creation, or with `old` an update, in a cluster that holds `context`."""
     operation = Operation.CREATE if old is None else Operation.UPDATE
-    return _run(Review(operation, view(new), new, view(old) if old else None, old), context, complete=complete)
+    review = Review(operation, view(new), new, view(old) if old else None, old, user)
+    return _run(review, context, settings or Settings(), complete=complete)
 
 
-def delete(old: JSON, *context: JSON) -> Result:
-    return _run(Review(Operation.DELETE, view(old), old), context, complete=True)
+def delete(old: JSON, *context: JSON, settings: Settings | None = None) -> Result:
+    return _run(Review(Operation.DELETE, view(old), old), context, settings or Settings(), complete=True)
 
 
-def _run(review: Review[Any], context: tuple[JSON, ...], *, complete: bool) -> Result:
-    facts, findings = Snapshot([view(each) for each in context], complete=complete), []
+def _run(review: Review[Any], context: tuple[JSON, ...], settings: Settings, *, complete: bool) -> Result:
+    facts = Snapshot([view(each) for each in context], complete=complete, policy=settings.policy)
+    findings: list[Finding] = []
     before = review.raw
     for phase in Phase:
-        verdict = evaluate(phase, DEFAULTS, review, facts)
+        verdict = evaluate(phase, settings.rules, review, facts)
         findings += [each for each in verdict.findings if each not in findings]
-        review = Review(review.operation, view(verdict.raw), verdict.raw, review.old, review.old_raw)
+        review = replace(review, subject=view(verdict.raw), raw=verdict.raw)
     return Result(
         review.raw,
         review.raw != before,

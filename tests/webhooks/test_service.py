@@ -15,6 +15,7 @@ from model.meta import JSON
 from tests.webhooks.cases import admission_cases, compare, view
 from tests.webhooks.server import Running, review, running
 from webhooks.rules.facts import ClaimNeed, GrantsNeed, Snapshot
+from webhooks.settings import parse
 from webhooks.wire import MAX_BODY_BYTES
 
 CLASS = {
@@ -261,3 +262,40 @@ async def test_metrics_count_what_each_rule_did(server: Running) -> None:
     assert value("lading_webhooks_rule_verdicts_total", rule="pv-static-delete", verdict="warned") == 0
     assert value("lading_webhooks_reviews_total", phase="mutate", result="patched") == 1
     assert value("lading_webhooks_reviews_total", phase="validate", result="denied") == 1
+
+
+BY_NAMESPACE = """
+rules: {pvc-unknown-class: refuse}
+namespaces:
+  - selector: {matchLabels: {env: dev}}
+    rules: {pvc-unknown-class: warn}
+"""
+
+
+async def test_a_claims_namespace_decides_what_its_rules_do(tmp_path: Path) -> None:
+    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "spec": {"storageClassName": "gone"}}
+    async with running(tmp_path, settings=parse(BY_NAMESPACE)) as server:
+        server.source.labels["sandpit"] = {"env": "dev"}
+        answers = {}
+        for namespace in ("sandpit", "shop"):
+            made = {**claim, "metadata": {"name": "c", "namespace": namespace}}
+            _, answer = await server.post("/validate", review("CREATE", made))
+            answers[namespace] = answer["response"]
+    assert answers["sandpit"]["allowed"]
+    assert "does not exist" in answers["sandpit"]["warnings"][0]
+    assert not answers["shop"]["allowed"]
+    assert answers["shop"]["status"]["details"]["causes"][0]["field"] == "spec.storageClassName"
+
+
+async def test_who_asks_reaches_the_rules(tmp_path: Path) -> None:
+    old = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "pv-1"}, "status": {"phase": "Bound"}}
+    old["spec"] = {"claimRef": {"namespace": "shop", "name": "cart", "uid": "u-1"}}
+    new = {**old, "spec": {"claimRef": {"namespace": "bank", "name": "till", "uid": "u-2"}}}
+    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "spec": {"volumeName": "pv-1"}}
+    claim["metadata"] = {"namespace": "shop", "name": "cart", "uid": "u-1"}
+    settings = parse("rules: {pv-claimref-repoint-strict: {users: [populator]}}")
+    async with running(tmp_path, [claim], settings=settings) as server:
+        for user, allowed in (("populator", True), ("somebody", False)):
+            asked = review("UPDATE", new, old, userInfo={"username": user, "groups": ["a"], "extra": {}})
+            _, answer = await server.post("/validate", asked)
+            assert answer["response"]["allowed"] is allowed

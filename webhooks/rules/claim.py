@@ -30,6 +30,9 @@ def class_annotation(review: ClaimReview, facts: Facts) -> Iterator[Effect]:
         if field not in (None, wanted):
             yield both_classes(wanted, field)
         yield from put(review.raw, CLASS_FIELD, wanted)
+    elif stored.annotations.get(BETA_STORAGE_CLASS) == stored.spec.storage_class_name == wanted:
+        yield from put(review.raw, CLASS_FIELD, wanted)  # copied once, and kept
+        return
     elif _means_stored_class(stored, wanted, _class_of_volume(claim, wanted, facts)):
         yield from put(review.raw, CLASS_FIELD, stored.spec.storage_class_name)
     else:

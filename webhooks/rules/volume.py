@@ -4,7 +4,7 @@ What a volume can not change after creation (handle, node affinity) follows one 
 stored if the request means the same, else leave the request alone. Without it, applying a manifest again would fail.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from model.meta import JSON, ObjectReference
@@ -16,7 +16,7 @@ from model.names import (
     ZONE,
 )
 from model.selectors import Labels
-from model.volumes import PersistentVolume
+from model.volumes import PersistentVolume, VolumeSpec
 from webhooks.rules.facts import ClaimNeed, Facts, Need
 from webhooks.rules.normal import (
     CURRENT_KEYS,
@@ -170,13 +170,20 @@ def _keys_on_every_node(facts: Facts) -> set[str]:
 def class_annotation(review: VolumeReview, facts: Facts) -> Iterator[Effect]:
     """Move the class from the deprecated annotation, which wins wherever it is read, into the field."""
     wanted, field = review.subject.annotations.get(BETA_STORAGE_CLASS), review.subject.spec.storage_class_name
-    if wanted is None or not review.sets(lambda volume: volume.annotations.get(BETA_STORAGE_CLASS)):
+    if wanted is None or not _sets_annotation(review, facts, BETA_STORAGE_CLASS, lambda spec: spec.storage_class_name):
         return
     if field and field != wanted:
         yield both_classes(wanted, field)
     if wanted or field:
         yield from put(review.raw, ("spec", "storageClassName"), wanted)
     yield from annotation_moved(review.raw, BETA_STORAGE_CLASS, facts)
+
+
+def _sets_annotation(review: VolumeReview, facts: Facts, key: str, field: Callable[[VolumeSpec], object]) -> bool:
+    """Whether this request sets the annotation; of one that is kept beside its field, whether it sets either."""
+    if facts.policy.keep_annotations:
+        return review.sets(lambda volume: (volume.annotations.get(key), field(volume.spec)))
+    return review.sets(lambda volume: volume.annotations.get(key))
 
 
 def annotation_moved(raw: JSON, key: str, facts: Facts) -> Iterator[JSON]:
@@ -196,7 +203,7 @@ def both_classes(annotation: str, field: str) -> Warn:
 def mount_options_annotation(review: VolumeReview, facts: Facts) -> Iterator[Effect]:
     """Move mount options from the annotation, which CSI volumes ignore, into the field."""
     text, field = review.subject.annotations.get(MOUNT_OPTIONS), review.subject.spec.mount_options or ()
-    if text is None or not review.sets(lambda volume: volume.annotations.get(MOUNT_OPTIONS)):
+    if text is None or not _sets_annotation(review, facts, MOUNT_OPTIONS, lambda spec: spec.mount_options):
         return
     options = trimmed(text.split(","))
     if trimmed(field) and not same_options(options, field):

@@ -8,7 +8,7 @@ import msgspec
 from model.meta import JSON
 from model.names import BETA_REGION, BETA_ZONE, PROVISIONED_BY, REGION, ZONE
 from model.volumes import PersistentVolume
-from storage.translation import Plugin, TranslationError, plugin_of, to_csi
+from storage.translation import PLUGINS, Plugin, TranslationError, plugin_of, to_csi
 from webhooks.rules.facts import Facts
 from webhooks.rules.patch import drop, put, read
 from webhooks.rules.rule import Denial, Effect, Review, Warn
@@ -58,9 +58,11 @@ def static_retain(review: VolumeReview, _facts: Facts) -> Iterator[Effect]:
 
 def in_tree_to_csi(review: VolumeReview, _facts: Facts) -> Iterator[Effect]:
     """Rewrite an in-tree disk as the CSI volume that the API server's components treat it as. Can not be undone."""
-    plugin = plugin_of(review.subject.spec)
-    if plugin is None:
-        return
+    spec = review.subject.spec
+    plugin = plugin_of(spec)
+    sources = sum(getattr(spec, each.source) is not None for each in PLUGINS) + (spec.csi is not None)
+    if plugin is None or (review.old is None and sources != 1):
+        return  # of several sources the server refuses all
     try:
         translated = to_csi(review.subject)
     except TranslationError as error:
@@ -70,11 +72,14 @@ def in_tree_to_csi(review: VolumeReview, _facts: Facts) -> Iterator[Effect]:
     source = review.raw["spec"][field]
     assert translated.spec.csi is not None
     csi = {"driver": plugin.driver, "volumeHandle": translated.spec.csi.volume_handle, **_carried(source)}
-    if review.old is not None and read(review.old_raw, "spec", "csi") != csi:
+    if review.old is None:
+        affinity = msgspec.to_builtins(translated.spec.node_affinity) if translated.spec.node_affinity else None
+    elif read(review.old_raw, "spec", "csi") == csi:
+        affinity = read(review.old_raw, "spec", "nodeAffinity")
+    else:
         return
     yield from drop(review.raw, ("spec", field))
     yield from put(review.raw, ("spec", "csi"), csi)
-    affinity = msgspec.to_builtins(translated.spec.node_affinity) if translated.spec.node_affinity else None
     if affinity is not None:
         yield from put(review.raw, ("spec", "nodeAffinity"), _without_nulls(affinity))
 
