@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +22,7 @@ from lading.component import Address, Site, announcement, background, site_servi
 from lading.endpoint import Endpoint
 from lading.run import Service
 from plugins.registry import Registry, Settings
+from serving.health import Check
 from webhooks.service import DEADLINE_SECONDS, webhooks
 from webhooks.settings import Settings as WebhookSettings
 
@@ -79,8 +80,13 @@ def extender_services(
     return part, _component("extender", given, site, caches, work)
 
 
-def webhook_services(given: Surroundings, rules: WebhookSettings | None = None) -> list[Service]:
-    """The webhooks. API servers show no certificate unless they are told to, so none is asked for by default."""
+def webhook_services(
+    given: Surroundings, rules: WebhookSettings | None = None, checks: Mapping[str, Check] | None = None
+) -> list[Service]:
+    """The webhooks. API servers show no certificate unless they are told to, so none is asked for by default.
+
+    `checks` are of what they need besides, for their readiness.
+    """
     rules = rules or WebhookSettings()
     caches = Caches(given.client, rules.caches)
     part = webhooks(given.client, caches, given.registry, settings=rules)
@@ -88,7 +94,7 @@ def webhook_services(given: Surroundings, rules: WebhookSettings | None = None) 
         part.routes(),
         deadline_seconds=DEADLINE_SECONDS,
         max_body_bytes=MAX_REVIEW_BYTES,
-        checks={"webhooks": part.complaint},
+        checks={"webhooks": part.complaint, **(checks or {})},
         mutual=False,
     )
     return _component("webhooks", given, site, caches, [])

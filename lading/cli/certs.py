@@ -16,6 +16,7 @@ from certs.issue import Identity, Server, User, service_hosts
 from certs.issuing import Change, Line, ensure, renew, status
 from lading.endpoint import OptionsError
 from lading.output import say
+from lading.own_certificates import LOOPBACK
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -25,7 +26,6 @@ app = typer.Typer(
 
 SERVERS: Final = ("extender", "webhooks", "controllers")
 CALLERS: Final = {"scheduler": "kube-scheduler", "apiserver": "kube-apiserver"}
-LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 Work: TypeAlias = Callable[[FolderStore, datetime], Coroutine[Any, Any, list[Change]]]
 Folder: TypeAlias = Annotated[Path, typer.Option("--dir", metavar="DIR", help="The folder, used for nothing else.")]

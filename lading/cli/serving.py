@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import typer
 
@@ -30,7 +31,7 @@ class Process:
     log_level: LogLevel
 
 
-def run_component(process: Process, services: Callable[[Surroundings], Sequence[Service]]) -> None:
+def run_component(process: Process, services: Callable[[Surroundings], Sequence[Service]]) -> NoReturn:
     """Run a component until a signal; ends the command with its exit status."""
     process.endpoint.check(process.name)
     log.configure(process.log_format, process.log_level)

@@ -75,6 +75,7 @@ WRONG = [
     (["extender", "--log-level", "loud"], "'loud' is not one of"),
     (["webhooks", "--insecure-http", "--enable", "pv-nonsense"], "no admission rule is called 'pv-nonsense'"),
     (["webhooks", "--insecure-http", "--disable", "pv-delete-bond"], "did you mean pv-delete-bound"),
+    (["webhooks", "--own-certs", "--certs", "c"], "--own-certs says already where certificates come from"),
     (["controllers", "--insecure-http"], "give --mode instead, and start kube-controller-manager with"),
     (["controllers", "--insecure-http", "--mode", "instead", "--controllers", "binder"], "no such controller: binder"),
     (["controllers", "--insecure-http", "--mode", "instead", "--controllers", ""], "--controllers selects none"),

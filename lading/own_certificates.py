@@ -1,0 +1,71 @@
+"""Certificates that a replica keeps up itself: the authority in a Secret, its own in a folder, trust in registrations.
+
+In a cluster nobody hands certificates out; `certs.upkeep` says in which order what is done.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+from typing import Final
+
+import structlog
+
+from certs.errors import CertificateError
+from certs.folder import FolderStore
+from certs.inject import registrations
+from certs.issue import Server, service_hosts
+from certs.secret import SecretStore
+from certs.upkeep import Upkeep
+from kube.errors import KubeError
+from lading.compose import Surroundings
+from lading.run import Service
+
+log = structlog.get_logger()
+
+LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
+FIRST_TRY_SECONDS: Final = 2.0
+"""Between tries for the first certificate: nothing is served before."""
+
+
+@dataclass(frozen=True)
+class OwnCertificates:
+    """Where they are kept, whom they are for, and who is to trust them."""
+
+    folder: Path
+    secret: str
+    hosts: tuple[str, ...]
+    """By which the server is called, besides its Service and loopback."""
+    registration: str
+
+    def file(self, name: str, ending: str) -> Path:
+        """A file of the replica's own certificate."""
+        return self.folder / f"{name}.{ending}"
+
+
+def upkeep_service(name: str, own: OwnCertificates, given: Surroundings) -> tuple[Upkeep, Service]:
+    """The upkeep, and its service, which is ready once there is a certificate to serve with."""
+    hosts = (*service_hosts(f"lading-{name}", given.namespace), *LOOPBACK, *own.hosts)
+    upkeep = Upkeep(
+        given.client,
+        SecretStore(given.client, given.namespace, own.secret),
+        FolderStore(own.folder),
+        {name: Server(hosts)},
+        registrations=registrations(own.registration),
+        registry=given.registry,
+        clock=lambda: datetime.now(UTC),
+        jitter=Random().uniform(-1.0, 1.0),  # noqa: S311 - it spreads renewals, it guards nothing
+    )
+
+    async def run(ready: asyncio.Event) -> None:
+        while upkeep.complaint() is not None:
+            try:
+                await upkeep.once()
+            except (CertificateError, KubeError) as error:
+                log.warning("no certificate yet", error=str(error))
+                await asyncio.sleep(FIRST_TRY_SECONDS)
+        ready.set()
+        await upkeep.run()
+
+    return upkeep, Service(f"certificates of the {name}", run)
