@@ -27,6 +27,7 @@ _SUBDOMAIN_RULE = (
     "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
 )
 _MIXED = "may have mixed case, but should otherwise match: "
+_SIMPLE_PATH = "must be a simple json path starting with ."
 _COLUMN_TYPES = ("boolean", "date", "integer", "number", "string")
 _PROTECTED = re.compile(r".*(^|\.)(k8s|kubernetes)\.io")
 _APPROVAL = "api-approved.kubernetes.io"
@@ -110,7 +111,40 @@ def _check_versions(versions: list[JSON]) -> Iterator[FieldError]:
     if sum(bool(version.get("storage")) for version in versions) != 1:
         yield FieldError.invalid("spec.versions", names, "must have exactly one version marked as storage version")
     for index, version in enumerate(versions):
-        yield from _check_version(version, f"spec.versions[{index}]")
+        path = f"spec.versions[{index}]"
+        yield from _check_version(version, path)
+        if (version.get("schema") or {}).get("openAPIV3Schema") is None:
+            yield FieldError.required(f"{path}.schema.openAPIV3Schema")
+    # What all versions share is told of once, under the paths of definitions that had but one.
+    shared = {field for field in _SHARED if all(each.get(field) == versions[0].get(field) for each in versions)}
+    for index, version in enumerate(versions):
+        for field in _SHARED:
+            if field not in shared:
+                yield from _check_part(version, field, f"spec.versions[{index}].{field}")
+    for field, path in _SHARED.items():
+        if field in shared and versions:
+            yield from _check_part(versions[0], field, f"spec.{path}")
+
+
+_SHARED = {
+    "schema": "validation",
+    "additionalPrinterColumns": "additionalPrinterColumns",
+    "subresources": "subresources",
+}
+
+
+def _check_part(version: JSON, field: str, path: str) -> Iterator[FieldError]:
+    part = version.get(field) or {}
+    match field:
+        case "schema":
+            if (schema := part.get("openAPIV3Schema")) is not None:
+                yield from check_schema(schema, f"{path}.openAPIV3Schema")
+        case "additionalPrinterColumns":
+            for index, column in enumerate(part):
+                yield from _check_column(column, f"{path}[{index}]")
+        case "subresources":
+            if scale := part.get("scale"):
+                yield from _check_scale(scale, f"{path}.scale")
 
 
 def _check_version(version: JSON, path: str) -> Iterator[FieldError]:
@@ -119,28 +153,21 @@ def _check_version(version: JSON, path: str) -> Iterator[FieldError]:
     if version.get("deprecationWarning") is not None and not version.get("deprecated"):
         why = "can only be set for deprecated versions"
         yield FieldError.invalid(f"{path}.deprecationWarning", version["deprecationWarning"], why)
-    schema = (version.get("schema") or {}).get("openAPIV3Schema")
-    if schema is None:
-        yield FieldError.required(f"{path}.schema.openAPIV3Schema")
-    else:
-        yield from check_schema(schema, f"{path}.schema.openAPIV3Schema")
-    for index, column in enumerate(version.get("additionalPrinterColumns") or ()):
-        yield from _check_column(column, f"{path}.additionalPrinterColumns[{index}]")
-    scale = (version.get("subresources") or {}).get("scale")
-    if scale:
-        yield from _check_scale(scale, f"{path}.subresources.scale")
 
 
 def _check_column(column: JSON, path: str) -> Iterator[FieldError]:
     if not column.get("name"):
         yield FieldError.required(f"{path}.name")
-    if column.get("type") not in _COLUMN_TYPES:
-        yield FieldError.invalid(f"{path}.type", column.get("type", ""), f"must be one of {','.join(_COLUMN_TYPES)}")
+    types, given = f"must be one of {','.join(_COLUMN_TYPES)}", column.get("type", "")
+    if not given:
+        yield FieldError.required(f"{path}.type", types)
+    elif given not in _COLUMN_TYPES:
+        yield FieldError.invalid(f"{path}.type", given, types)
+    # The real server spells this path by its Go name.
     if not column.get("jsonPath"):
-        yield FieldError.required(f"{path}.jsonPath")
+        yield FieldError.required(f"{path}.JSONPath")
     elif not _is_path(column["jsonPath"]):
-        why = "must be a simple json path starting with ."
-        yield FieldError.invalid(f"{path}.jsonPath", column["jsonPath"], why)
+        yield FieldError.invalid(f"{path}.JSONPath", column["jsonPath"], _SIMPLE_PATH)
 
 
 def _check_scale(scale: JSON, path: str) -> Iterator[FieldError]:
@@ -148,6 +175,8 @@ def _check_scale(scale: JSON, path: str) -> Iterator[FieldError]:
         given = scale.get(key, "")
         if not given:
             yield FieldError.required(f"{path}.{key}")
+        elif not given.startswith("."):
+            yield FieldError.invalid(f"{path}.{key}", given, _SIMPLE_PATH)
         elif not given.startswith(f"{root}.") or not _is_path(given):
             yield FieldError.invalid(f"{path}.{key}", given, f"should be a json path under {root}")
 

@@ -3,7 +3,7 @@
 import asyncio
 import io
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -148,12 +148,15 @@ class ApiServer:
         *,
         content: str = "application/json",
         accept: str = "",
+        headers: Mapping[str, str] | None = None,
         **query: str,
     ) -> Answer:
         """One request."""
         data = None if body is None else io.BytesIO(body if isinstance(body, bytes) else orjson.dumps(body))
-        headers = ({"Accept": accept} if accept else {}) | ({} if body is None else {"Content-Type": content})
-        async with self.session.request(method, path, data=data, headers=headers, params=query) as answer:
+        sent = {"Accept": accept} if accept else {}
+        sent |= {} if body is None else {"Content-Type": content}
+        sent |= headers or {}
+        async with self.session.request(method, path, data=data, headers=sent, params=query) as answer:
             read = await answer.read()
             value = orjson.loads(read) if "json" in answer.content_type else read.decode()
             return Answer(answer.status, value, answer.headers)

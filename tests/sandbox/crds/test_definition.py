@@ -59,7 +59,7 @@ def define_field(**schema):
     return define(spec__versions__0__schema={"openAPIV3Schema": {"type": "object", "properties": {"a": schema}}})
 
 
-ROOT = "spec.versions[0].schema.openAPIV3Schema"
+ROOT = "spec.validation.openAPIV3Schema"
 FIELD = f"{ROOT}.properties[a]"
 STRUCTURAL = "Forbidden: must be empty to be structural"
 
@@ -79,7 +79,7 @@ REFUSED = {
     "the list named like its items": (define(spec__names__listKind="Gadget"), "spec.names.listKind", "not be the same"),
     "nothing stored": (define(spec__versions__0__storage=False), "spec.versions", "exactly one version"),
     "a version that is no name": (define(spec__versions__0__name="V_1"), "spec.versions[0].name", "DNS-1035"),
-    "no schema": (define(spec__versions__0__schema=None), ROOT, "Required value"),
+    "no schema": (define(spec__versions__0__schema=None), "spec.versions[0].schema.openAPIV3Schema", "Required value"),
     "conversion by a webhook": (
         define(spec__conversion={"strategy": "Webhook"}),
         "spec.conversion.strategy",
@@ -87,17 +87,17 @@ REFUSED = {
     ),
     "a column without a name": (
         define(spec__versions__0__additionalPrinterColumns=[{"type": "string", "jsonPath": ".a"}]),
-        "spec.versions[0].additionalPrinterColumns[0].name",
+        "spec.additionalPrinterColumns[0].name",
         "Required value",
     ),
     "a column that leads nowhere": (
         define(spec__versions__0__additionalPrinterColumns=[{"name": "A", "type": "string", "jsonPath": "a"}]),
-        "spec.versions[0].additionalPrinterColumns[0].jsonPath",
+        "spec.additionalPrinterColumns[0].JSONPath",
         "must be a simple json path starting with .",
     ),
     "replicas outside of spec": (
         define(spec__versions__0__subresources__scale__specReplicasPath=".a"),
-        "spec.versions[0].subresources.scale.specReplicasPath",
+        "spec.subresources.scale.specReplicasPath",
         "should be a json path under .spec",
     ),
     "a root without a type": (
