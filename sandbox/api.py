@@ -142,11 +142,12 @@ class Api:
 
     async def bind(self, kind: Kind, key: Key, body: Body, call: Call = INTERNAL) -> None:
         """POST of `pods/NAME/binding`."""
-        await pods.bind(self._pipeline, kind, key, _read_own("binding", body), call)
+        await pods.bind(self._pipeline, kind, key, _read_own(kind, key, "binding", body), call)
 
     async def evict(self, kind: Kind, key: Key, body: Body, call: Call = INTERNAL) -> None:
         """POST of `pods/NAME/eviction`."""
-        await pods.evict(self._deletion, kind, key, _read_own("eviction", body), call)
+        eviction = _read_own(kind, key, "eviction", body)
+        await pods.evict(self._pipeline, self._deletion, kind, key, eviction, call)
 
     async def change(self, kind: Kind, key: Key, change: Callable[[JSON], JSON], subresource: str = "") -> JSON:
         """Store what `change` makes of the object: for the server's own parts. It must not modify what it is given."""
@@ -185,10 +186,12 @@ class Api:
         )
 
 
-def _read_own(subresource: str, body: Body) -> JSON:
-    api_version, _, kind = _OWN_BODIES[subresource].rpartition("/")
+def _read_own(kind: Kind, key: Key, subresource: str, body: Body) -> JSON:
+    api_version, _, name = _OWN_BODIES[subresource].rpartition("/")
     value: Any = body.value
     try:
-        return decode_struct(schema_named(api_version, kind), value).value
+        read = decode_struct(schema_named(api_version, name), value).value
     except DecodeError as error:
-        raise bad_request(f"{kind} cannot be handled: {error}") from error
+        raise bad_request(f"{name} cannot be handled: {error}") from error
+    check_namespace(kind, key[0], read.setdefault("metadata", {}))
+    return {**read, "apiVersion": api_version, "kind": name}

@@ -73,11 +73,18 @@ class Deletion:
         self._pipeline = pipeline
 
     async def delete(
-        self, kind: Kind, key: Key, options: DeleteOptions, call: Call, *, of_many: bool = False
+        self,
+        kind: Kind,
+        key: Key,
+        options: DeleteOptions,
+        call: Call,
+        *,
+        of_many: bool = False,
+        admitted: bool = False,
     ) -> tuple[JSON, bool]:
         """Begin or finish a deletion; the object's last state, and whether it is gone.
 
-        Admission is not told the name of one `of_many`: the request names none.
+        Admission is not told the name of one `of_many`: the request names none; `admitted` says that it has been asked.
 
         Raises:
             ApiError: 404, 409 for a precondition, or what admission objects.
@@ -91,7 +98,8 @@ class Deletion:
             name = "" if of_many else key[1]
             body = _options_body(options, call)
             request = Attributes(Operation.DELETE, kind, key[0], name, call, None, old, options=body)
-            await self._pipeline.admission.admit_deletion(request)
+            if not admitted:
+                await self._pipeline.admission.admit_deletion(request)
             try:
                 return await self._carry_out(kind, record, options, call)
             except WriteConflictError:

@@ -110,8 +110,25 @@ class Pipeline:
             raise already_exists(kind, key[1]) from None
         return from_stored(kind, record.value)
 
-    async def change(self, kind: Kind, key: Key, change: Change, call: Call, subresource: str = "") -> JSON:
-        """Store what `change` makes of an object.
+    async def admit(
+        self, kind: Kind, key: Key, body: JSON, call: Call, subresource: str, check: Callable[[JSON], object]
+    ) -> JSON:
+        """The body of a subresource that has one of its own, as admission lets it be; `check` objects in between.
+
+        Raises:
+            ApiError: whatever a step objects.
+        """
+        options = {"kind": "CreateOptions", "apiVersion": "meta.k8s.io/v1", **_options(call)}
+        request = Attributes(Operation.CREATE, kind, key[0], key[1], call, body, None, subresource, options)
+        body = await self.admission.mutate(request)
+        check(body)
+        await self.admission.validate(request.with_object(body))
+        return body
+
+    async def change(
+        self, kind: Kind, key: Key, change: Change, call: Call, subresource: str = "", *, admitted: bool = False
+    ) -> JSON:
+        """Store what `change` makes of an object; `admitted` says that admission has been asked.
 
         Raises:
             ApiError: whatever a step objects; 409 when `change` names another version, or too many others write.
@@ -122,7 +139,7 @@ class Pipeline:
             new = change(old)
             _keep_system_metadata(kind, new, old)
             try:
-                return await self._replace(kind, record, new, old, call, subresource)
+                return await self._replace(kind, record, new, old, call, subresource, admitted=admitted)
             except WriteConflictError:
                 # Again on what is there now: a version that the client named no longer fits, and is a 409 then.
                 continue
@@ -155,15 +172,19 @@ class Pipeline:
         """
         return await self._write(kind, record.key, value, record.version)
 
-    async def _replace(self, kind: Kind, record: Record, new: JSON, old: JSON, call: Call, subresource: str) -> JSON:
+    async def _replace(
+        self, kind: Kind, record: Record, new: JSON, old: JSON, call: Call, subresource: str, *, admitted: bool
+    ) -> JSON:
         options = {"kind": "UpdateOptions", "apiVersion": "meta.k8s.io/v1", **_options(call)}
         request = Attributes(Operation.UPDATE, kind, record.key[0], record.key[1], call, new, old, subresource, options)
-        new = await self.admission.mutate(request)
+        if not admitted:
+            new = await self.admission.mutate(request)
         self.rules.prepare_update(kind, new, old, subresource)
         self._refuse(kind, new, self.rules.validate_update(kind, new, old, subresource))
         if not subresource:
             call.warnings.extend(self.rules.warnings(kind, new))
-        await self.admission.validate(request.with_object(new))
+        if not admitted:
+            await self.admission.validate(request.with_object(new))
         if call.dry_run:
             return new
         if _same(new, old):

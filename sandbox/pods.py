@@ -21,37 +21,41 @@ async def bind(pipeline: Pipeline, kind: Kind, key: Key, binding: JSON, call: Ca
     metadata = binding.get("metadata") or {}
     if metadata.get("name") != key[1]:
         raise bad_request("name in URL does not match name in Binding object")
-    target = _node(binding.get("target") or {})
+    binding = await pipeline.admit(kind, key, binding, call, "binding", _node)
+    metadata, target = binding.get("metadata") or {}, _node(binding)
 
     def placed(pod: JSON) -> JSON:
         _check_bindable(kind, pod, metadata.get("uid") or "")
         held = pod["metadata"]
-        annotations = {**(held.get("annotations") or {}), **(metadata.get("annotations") or {})}
+        # Labels are what admission adds: those of the node's topology.
+        told = {name: {**(held.get(name) or {}), **(metadata.get(name) or {})} for name in ("labels", "annotations")}
         return {
             **pod,
-            "metadata": {**held, **({"annotations": annotations} if annotations else {})},
+            "metadata": {**held, **{name: values for name, values in told.items() if values}},
             "spec": {**pod["spec"], "nodeName": target},
             "status": _scheduled(pod.get("status") or {}, timestamp(pipeline.clock())),
         }
 
-    await pipeline.change(kind, key, placed, call, "binding")
+    await pipeline.change(kind, key, placed, call, "binding", admitted=True)
 
 
-async def evict(deletion: Deletion, kind: Kind, key: Key, eviction: JSON, call: Call) -> None:
+async def evict(pipeline: Pipeline, deletion: Deletion, kind: Kind, key: Key, eviction: JSON, call: Call) -> None:
     """Delete the pod as its eviction asks. Disruption budgets are not kept here: no controller counts for them.
 
     Raises:
         ApiError: as a deletion.
     """
-    await deletion.delete(kind, key, DeleteOptions.read(eviction.get("deleteOptions")), call)
+    eviction = await pipeline.admit(kind, key, eviction, call, "eviction", lambda _: None)
+    await deletion.delete(kind, key, DeleteOptions.read(eviction.get("deleteOptions")), call, admitted=True)
 
 
-def _node(target: JSON) -> str:
+def _node(binding: JSON) -> str:
     """The name of the node that the binding is to.
 
     Raises:
         ApiError: it is to something else, or to nothing.
     """
+    target = binding.get("target") or {}
     kind, name = target.get("kind") or "", target.get("name") or ""
     errors = []
     if kind not in ("", "Node"):

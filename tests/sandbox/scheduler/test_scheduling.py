@@ -265,7 +265,7 @@ async def test_the_extender_binds_while_others_are_decided_on(api, certificates)
 
     async def bind(args):
         await bound.wait()
-        body = {"metadata": {"uid": args["PodUID"]}, "target": {"name": args["Node"]}}
+        body = {"metadata": {"name": args["PodName"], "uid": args["PodUID"]}, "target": {"name": args["Node"]}}
         await api.bind(api.kind("v1", "Pod"), (args["PodNamespace"], args["PodName"]), Body(body))
         return {}
 
@@ -297,7 +297,8 @@ async def test_a_pod_that_was_bound_although_the_call_failed_is_left_alone(api, 
     extender = Extender()
 
     async def bind(args):
-        await api.bind(api.kind("v1", "Pod"), ("default", args["PodName"]), Body({"target": {"name": args["Node"]}}))
+        body = {"metadata": {"name": args["PodName"]}, "target": {"name": args["Node"]}}
+        await api.bind(api.kind("v1", "Pod"), ("default", args["PodName"]), Body(body))
         return {"Error": "the answer got lost"}
 
     extender.answers["bind"] = bind
