@@ -13,7 +13,8 @@ import typer
 from certs.errors import ConflictError
 from certs.folder import FolderStore
 from certs.issue import Identity, Server, User, service_hosts
-from certs.issuing import Change, Line, ensure, renew, status
+from certs.issuing import Change, Line, ensure, identities, renew, status
+from deploy.rbac import Names
 from lading.endpoint import OptionsError
 from lading.output import say
 from lading.own_certificates import LOOPBACK
@@ -53,15 +54,23 @@ def issue(
         list[str] | None,
         typer.Option(metavar="NAME", help="A further name or address that servers go by (repeatable)."),
     ] = None,
-    namespace: Annotated[str, typer.Option(help="The namespace of Lading's Services.")] = "lading",
+    namespace: Annotated[
+        str | None, typer.Option(help="The namespace of Lading's Services.", show_default=Names().namespace)
+    ] = None,
 ) -> None:
     """Make what is missing, and renew what is due: an authority, and certificates for servers and callers.
 
     Servers: extender, webhooks, controllers, for loopback, their Services (lading-extender.lading.svc and so on) and
     every --host. Callers: scheduler, apiserver. Certificates live 7 days and are renewed from half of that on: run it
-    daily. Servers take up what is new by themselves.
+    daily; without options certificates that are there keep their names. Servers take up what is new by themselves.
     """
-    _told(lambda store, now: ensure(store, wanted(host or (), namespace), now), folder, "all is as it should be")
+
+    async def work(store: FolderStore, now: datetime) -> list[Change]:
+        asked = wanted(host or (), namespace or Names().namespace)
+        present = identities((await store.load()).files) if host is None and namespace is None else {}
+        return await ensure(store, {name: asked[name] for name in asked if name not in present}, now)
+
+    _told(work, folder, "all is as it should be")
 
 
 @app.command()
