@@ -51,7 +51,7 @@ class Recycling:
             volume = await self._client.get(VOLUMES, name)
         except NotFound:
             return None
-        if volume.spec.persistent_volume_reclaim_policy != "Recycle" or volume.deleting:
+        if volume.spec.persistent_volume_reclaim_policy != "Recycle":
             return None
         return volume if await is_released(self._client, volume) else None
 
