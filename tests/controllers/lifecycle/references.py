@@ -13,15 +13,18 @@ class Uids:
 
     def __init__(self) -> None:
         self._known: dict[str, str] = {}
+        self._tokens: dict[str, str] = {}
 
     def learn(self, obj: JSON) -> None:
         """Remember an object's."""
         metadata = obj["metadata"]
-        self._known[f"{obj['kind']}/{metadata.get('namespace', '')}/{metadata['name']}"] = metadata["uid"]
+        token = f"{obj['kind']}/{metadata.get('namespace', '')}/{metadata['name']}"
+        self._known[token] = metadata["uid"]
+        self._tokens[metadata["uid"]] = token
 
     def knows(self, uid: str) -> bool:
         """Whether it is the UID of an object that was seen."""
-        return uid in self._known.values()
+        return uid in self._tokens
 
     def knows_all(self, value: Any) -> bool:
         """Whether every reference in it can be resolved."""
@@ -37,6 +40,18 @@ class Uids:
             case str() if MARK in value:
                 head, _, token = value.partition(MARK)
                 return head + self._known[token]
+            case _:
+                return value
+
+    def named(self, value: Any) -> Any:
+        """The value with references in place of UIDs: what `resolved` undoes."""
+        match value:
+            case dict():
+                return {key: self.named(each) for key, each in value.items()}
+            case list():
+                return [self.named(each) for each in value]
+            case str() if value in self._tokens:
+                return MARK + self._tokens[value]
             case _:
                 return value
 
