@@ -30,7 +30,7 @@ _OPTIONS: Final = (
     ("grpc.default_authority", "localhost"),  # drivers refuse what they can not parse, such as an escaped path
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 2000),
+    ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.max_receive_message_length", _MESSAGE_BYTES),
     ("grpc.enable_http_proxy", 0),
 )
