@@ -113,8 +113,10 @@ class Installed:
         try:
             await started.start()
             yield started
-        finally:
-            await started.stop()
+        except BaseException:
+            await started.kill()
+            raise
+        assert await started.stop() == 0, f"{command} did not end cleanly"
 
     def scheduler_config(self, url: str) -> JSON:
         """What `lading config scheduler` prints, with less time between the attempts to place a pod."""
@@ -125,12 +127,12 @@ class Installed:
 @asynccontextmanager
 async def installed(plane: ControlPlane, kubectl: Path, folder: Path, mode: Mode) -> AsyncIterator[Installed]:
     """Lading on a control plane while the block runs."""
-    admin = Kubectl(kubectl, plane.kubeconfig, folder, NAMESPACE)
-    manifests = yaml.safe_dump_all(_manifests(mode), sort_keys=False)
     async with AsyncExitStack() as stack:
         guard = await stack.enter_async_context(guarding())
-        await admin("apply", "-f", "-", stdin=manifests)
-        stack.push_async_callback(_removed, admin, manifests)
+        for namespace, manifests in _manifests(mode).items():
+            admin = Kubectl(kubectl, plane.kubeconfig, folder, namespace)
+            await admin("apply", "-f", "-", stdin=yaml.safe_dump_all(manifests, sort_keys=False))
+            stack.push_async_callback(_remove, admin, manifests)
         made = Installed(plane, folder, mode, guard)
         await issue(made.certs)
         yield made
@@ -144,14 +146,18 @@ async def issue(folder: Path) -> None:
     assert process.returncode == 0, (out + errors).decode()
 
 
-def _manifests(mode: Mode) -> list[JSON]:
+def _manifests(mode: Mode) -> dict[str, list[JSON]]:
+    """What `lading config rbac` prints, by the namespace that it is applied to."""
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
-    parts = [part for part in Role if mode is Mode.INSTEAD or part is not Role.CONTROLLERS]
-    names = Names(namespace=NAMESPACE, recycler=NAMESPACE)
-    return [namespace, *(each for part in parts for each in roles(part, mode=mode, names=names))]
+    found: dict[str, list[JSON]] = {NAMESPACE: [namespace]}
+    for part in Role:
+        if mode is Mode.INSTEAD or part is not Role.CONTROLLERS:
+            for manifest in roles(part, mode=mode, names=Names(namespace=NAMESPACE)):
+                found.setdefault(manifest["metadata"].get("namespace", NAMESPACE), []).append(manifest)
+    return found
 
 
-async def _removed(admin: Kubectl, manifests: str) -> None:
+async def _remove(admin: Kubectl, manifests: list[JSON]) -> None:
     """All but the namespace, which would need a controller to go."""
-    kept = yaml.safe_dump_all([each for each in yaml.safe_load_all(manifests) if each["kind"] != "Namespace"])
+    kept = yaml.safe_dump_all(each for each in manifests if each["kind"] != "Namespace")
     await admin("delete", "-f", "-", "--ignore-not-found", stdin=kept)
