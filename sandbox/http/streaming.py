@@ -21,6 +21,8 @@ from sandbox.watching import WatchEvent
 
 WRITE_SECONDS: Final = 60.0
 """How long one batch may wait for a client that does not read."""
+LOOK_SECONDS: Final = 5.0
+"""How often a watch that has nothing to send looks whether its client is still there."""
 _UNLIMITED: Final = 1800.0
 """How long a watch lasts whose client names no limit."""
 
@@ -43,13 +45,14 @@ async def stream(
             if first:
                 await _send(response, target.kind, form, first, columns=True)
             async with asyncio.timeout(limit):
-                await _pump(response, target.kind, form, batches, stopping, columns=not first)
+                await _pump(request, response, target.kind, form, batches, stopping, columns=not first)
         with suppress(ConnectionError):
             await response.write_eof()
     return response
 
 
 async def _pump(
+    request: web.Request,
     response: web.StreamResponse,
     kind: Kind,
     form: Form,
@@ -63,7 +66,8 @@ async def _pump(
         while True:
             step = asyncio.ensure_future(anext(batches, None))
             try:
-                await asyncio.wait([step, stop], return_when=asyncio.FIRST_COMPLETED)
+                while not step.done() and not stop.done() and request.transport is not None:
+                    await asyncio.wait([step, stop], timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 if not step.done():
                     step.cancel()
