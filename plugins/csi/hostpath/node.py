@@ -133,8 +133,7 @@ class NodeService:
         return pb.NodeUnpublishVolumeResponse()
 
     async def stats(self, request: pb.NodeGetVolumeStatsRequest) -> pb.NodeGetVolumeStatsResponse:
-        checks.required(request, "volume_id")
-        checks.absolute(request.volume_path, "volume_path")
+        checks.required(request, "volume_id", "volume_path")
         volume = await self._at(request.volume_id, request.volume_path)
         condition = await self._controller.condition(volume)
         if volume.block:
@@ -145,8 +144,7 @@ class NodeService:
         return pb.NodeGetVolumeStatsResponse(usage=_usage(found), volume_condition=condition)
 
     async def expand(self, request: pb.NodeExpandVolumeRequest) -> pb.NodeExpandVolumeResponse:
-        checks.required(request, "volume_id")
-        checks.absolute(request.volume_path, "volume_path")
+        checks.required(request, "volume_id", "volume_path")
         volume = await self._at(request.volume_id, request.volume_path)
         if request.capacity_range.required_bytes > volume.size_bytes:
             raise Refused(StatusCode.OUT_OF_RANGE, f"the volume has {volume.size_bytes} bytes: the controller grows it")
