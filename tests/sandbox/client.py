@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,7 +16,6 @@ from sandbox.api import Api
 from sandbox.attributes import ADMIN
 from sandbox.http.app import ApiServer
 from sandbox.http.identity import Identities
-from sandbox.server import Sandbox
 from serving.http import BODY_SECONDS
 from serving.site import serve
 from tests.sandbox.world import api_server
@@ -102,13 +100,3 @@ async def http_server(*, body_seconds: float = 30.0) -> AsyncIterator[Client]:
                 yield Client(session, url, api)
             finally:
                 stopping.set()
-
-
-@asynccontextmanager
-async def client_of(sandbox: Sandbox) -> AsyncIterator[Client]:
-    """A client of a whole sandbox."""
-    context = ssl.create_default_context(cadata=sandbox.credentials.ca)
-    headers = {"Authorization": f"Bearer {sandbox.credentials.token}"}
-    connector = aiohttp.TCPConnector(ssl=context, limit=0)
-    async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
-        yield Client(session, sandbox.url, sandbox.api)
