@@ -30,7 +30,11 @@ def csi_hostpath(
     ] = _STATE,
     capacity: Annotated[str, typer.Option(metavar="SIZE", help="The sizes of all volumes together.")] = "100Gi",
     max_volume_size: Annotated[str, typer.Option(metavar="SIZE", help="The largest volume.")] = "1Ti",
-    attach: Annotated[bool, typer.Option(help="Attach volumes to nodes before they are staged there.")] = True,
+    attach: Annotated[
+        bool,
+        # In a panel of its own, or its two names leave no room for the others' on a narrow terminal.
+        typer.Option(help="Attach volumes to nodes before they are staged there.", rich_help_panel="Attaching"),
+    ] = True,
     max_volumes_per_node: Annotated[
         int, typer.Option(metavar="N", min=0, help="How many volumes a node takes; 0 for any number.")
     ] = 0,
