@@ -1,10 +1,10 @@
-"""Which plugin does what: one table of those that are built in.
+"""Which plugin does what: one table of those that are built in, and a row more for each CSI driver that is named.
 
 A class names its plugin by the provisioner's name, a volume by the source that it has.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +23,8 @@ class Settings:
     """Where directories of hostPath volumes are made; those of several nodes too, if they share the machine."""
     deadline_seconds: float = 30.0
     """How long a call may take before it counts as in doubt."""
+    csi: Mapping[str, str] = field(default_factory=dict)
+    """The sockets of CSI drivers by the drivers' names."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +47,23 @@ BUILT_IN: Final = (
 )
 
 
+def _csi(name: str, endpoint: str) -> Row:
+    from plugins.csi.volumes import CsiVolumes  # noqa: PLC0415 - gRPC is only loaded where a driver is spoken to
+
+    return Row(
+        name,
+        lambda spec: spec.csi is not None and spec.csi.driver == name,
+        lambda settings: CsiVolumes(name, endpoint, seconds=settings.deadline_seconds),
+    )
+
+
 class Registry:
     """The plugins of one process. None of its answers means that no plugin is able to do that."""
 
     def __init__(self, settings: Settings | None = None) -> None:
         settings = settings or Settings()
-        self._plugins = tuple((row, row.make(settings)) for row in BUILT_IN)
+        drivers = [_csi(name, endpoint) for name, endpoint in settings.csi.items()]
+        self._plugins = tuple((row, row.make(settings)) for row in (*BUILT_IN, *drivers))
 
     def provisioner(self, name: str) -> Provisioner | None:
         """Who makes volumes for classes with this provisioner."""

@@ -1,28 +1,47 @@
 """What every plugin keeps: calls are idempotent by name, and end in errors of the three kinds or not at all."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
 from model.volumes import PersistentVolume
+from plugins.csi.volumes import CsiVolumes
 from plugins.empty_dir import EmptyDir
 from plugins.errors import Failed, PluginError
 from plugins.host import Host
 from plugins.host_path import HostPath, HostPathMounter
 from plugins.local import Local
 from plugins.nfs import NfsMounter
-from plugins.protocol import Mounter, Provisioned
+from plugins.protocol import Deleter, Mounter, Provisioned, Provisioner
 from plugins.source import Source, of_pod
+from tests.plugins.csi.hostpath import driver
 from tests.plugins.mounts import RecordedMounts
 from tests.plugins.objects import local, persistent, pod, request, volume
 
 
+class Making(Provisioner, Deleter, Protocol):
+    """What the suite asks of those that make storage."""
+
+
 @dataclass(frozen=True)
 class Maker:
-    make: Callable[[Path], HostPath]
-    exists: Callable[[Provisioned], bool]
+    make: Callable[[Path], AbstractAsyncContextManager[Making]]
+    exists: Callable[[Path, Provisioned], bool]
+
+
+@asynccontextmanager
+async def host_path(folder: Path) -> AsyncIterator[Making]:
+    yield HostPath(folder)
+
+
+@asynccontextmanager
+async def csi(folder: Path) -> AsyncIterator[Making]:
+    async with driver(folder, RecordedMounts()):
+        yield CsiVolumes("hostpath.csi.lading", f"unix://{folder}/csi.sock")
 
 
 @dataclass(frozen=True)
@@ -34,7 +53,8 @@ class Mounting:
 
 
 MAKERS = {
-    "hostPath": Maker(HostPath, lambda made: Path(made.source["hostPath"]["path"]).is_dir()),
+    "hostPath": Maker(host_path, lambda _, made: Path(made.source["hostPath"]["path"]).is_dir()),
+    "csi": Maker(csi, lambda folder, made: (folder / "state/volumes" / made.source["csi"]["volumeHandle"]).is_dir()),
 }
 MOUNTINGS = {
     "hostPath": Mounting(
@@ -63,34 +83,37 @@ def of(made: Provisioned, name: str = "pvc-1") -> PersistentVolume:
 
 
 async def test_making_twice_is_making_once(maker: Maker, tmp_path: Path) -> None:
-    plugin = maker.make(tmp_path / "root")
-    assert await plugin.provision(request()) == await plugin.provision(request())
+    async with maker.make(tmp_path) as plugin:
+        assert await plugin.provision(request()) == await plugin.provision(request())
 
 
 async def test_another_process_finds_what_one_made(maker: Maker, tmp_path: Path) -> None:
-    made = await maker.make(tmp_path / "root").provision(request())
-    assert maker.exists(made)
-    assert await maker.make(tmp_path / "root").provision(request()) == made
+    async with maker.make(tmp_path) as plugin:
+        made = await plugin.provision(request())
+    assert maker.exists(tmp_path, made)
+    async with maker.make(tmp_path) as plugin:
+        assert await plugin.provision(request()) == made
 
 
 async def test_deleting_twice_is_deleting_once(maker: Maker, tmp_path: Path) -> None:
-    plugin = maker.make(tmp_path / "root")
-    made = await plugin.provision(request())
-    for _ in range(2):
-        await plugin.delete(of(made))
-        assert not maker.exists(made)
+    async with maker.make(tmp_path) as plugin:
+        made = await plugin.provision(request())
+        for _ in range(2):
+            await plugin.delete(of(made))
+            assert not maker.exists(tmp_path, made)
 
 
 async def test_two_volumes_do_not_share_their_storage(maker: Maker, tmp_path: Path) -> None:
-    plugin = maker.make(tmp_path / "root")
-    one, other = await plugin.provision(request("pvc-1")), await plugin.provision(request("pvc-2"))
-    await plugin.delete(of(one))
-    assert maker.exists(other)
+    async with maker.make(tmp_path) as plugin:
+        one, other = await plugin.provision(request("pvc-1")), await plugin.provision(request("pvc-2"))
+        await plugin.delete(of(one))
+    assert maker.exists(tmp_path, other)
 
 
 async def test_a_volume_of_another_plugin_is_refused(maker: Maker, tmp_path: Path) -> None:
-    with pytest.raises(Failed):
-        await maker.make(tmp_path / "root").delete(volume(csi={"driver": "d", "volumeHandle": "h"}))
+    async with maker.make(tmp_path) as plugin:
+        with pytest.raises(Failed):
+            await plugin.delete(volume(rbd={"image": "x"}))
 
 
 async def test_mounting_twice_is_mounting_once(

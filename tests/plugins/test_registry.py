@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from plugins.csi.volumes import CsiVolumes
 from plugins.host_path import HostPath
-from plugins.registry import Registry
+from plugins.registry import Registry, Settings
 from tests.plugins.objects import at, volume
 
 
@@ -41,3 +42,13 @@ def test_larger_volumes_may_be_scrubbed_longer(source: dict[str, Any], size: str
     recycler = Registry().recycler(recycled)
     assert recycler is not None
     assert recycler.scrub_seconds(recycled) == seconds
+
+
+def test_a_csi_driver_that_is_named_makes_and_deletes_its_own_volumes_alone() -> None:
+    registry = Registry(Settings(csi={"a.csi": "unix:///run/a.sock", "b.csi": "unix:///run/b.sock"}))
+    found = registry.provisioner("b.csi")
+    assert isinstance(found, CsiVolumes)
+    assert found.name == "b.csi"
+    assert registry.deleter(volume(csi={"driver": "b.csi", "volumeHandle": "h"})) is found
+    assert registry.deleter(volume(csi={"driver": "c.csi", "volumeHandle": "h"})) is None
+    assert registry.recycler(volume(csi={"driver": "b.csi", "volumeHandle": "h"})) is None
