@@ -6,8 +6,11 @@ import socket
 from contextlib import AsyncExitStack, ExitStack
 
 import pytest
+import typer.main
 
+from lading.cli.app import app
 from tests.lading.command import ROOT, lading, running
+from tests.lading.test_commands import COMMANDS
 from tests.lading.test_demo import MANIFEST
 from tests.sandbox.kubectl.tool import Kubectl
 from tests.waiting import eventually
@@ -78,3 +81,25 @@ async def test_the_commands_of_the_readme_make_a_cluster(kubectl, tmp_path, monk
 
 async def _nothing_is_left(user):
     return not (await user.get("pv"))["items"]
+
+
+def test_every_command_is_documented():
+    text = (ROOT / "docs" / "commands.md").read_text()
+    leaves = [path for path in COMMANDS if path and not any(path == other[: len(path)] != other for other in COMMANDS)]
+    assert [path for path in leaves if f"`lading {' '.join(path)}`" not in text] == []
+
+
+def test_every_option_that_is_documented_exists():
+    options = {option for command in _all() for parameter in command.params for option in parameter.opts}
+    for page in (ROOT / "README.md", ROOT / "docs" / "commands.md"):
+        named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text()))
+        assert named - options - {"--help", "--config"} == set()
+
+
+def _all():
+    """Every command and group."""
+    waiting = [typer.main.get_command(app)]
+    while waiting:
+        command = waiting.pop()
+        waiting += getattr(command, "commands", {}).values()
+        yield command
