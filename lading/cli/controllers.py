@@ -30,12 +30,22 @@ HostPathRoot = Annotated[
     Path,
     typer.Option(metavar="DIR", help="Where directories of hostPath volumes are made.", rich_help_panel=_WORK),
 ]
+CsiDrivers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--csi-driver",
+        metavar="NAME=URL",
+        help="Provision by the CSI driver at unix:///PATH of this machine; may be repeated.",
+        rich_help_panel=_WORK,
+    ),
+]
 
 
 def controllers(
     expression: Expression = "*",
     mode: options.ModeOption = Mode.BESIDE,
     host_path_root: HostPathRoot = host_path.ROOT,
+    csi_driver: CsiDrivers = None,
     kubeconfig: options.Kubeconfig = None,
     leader_elect: options.LeaderElect = True,
     lease_name: options.LeaseName = "lading-controllers",
@@ -59,14 +69,22 @@ def controllers(
     """
     names = select(expression)
     _check(names, mode)
+    plugins = Settings(host_path_root, csi=dict(_driver(each) for each in csi_driver or ()))
     endpoint = Endpoint(listen, tls_cert, tls_key, client_ca, certs, insecure_http)
     process = Process("controllers", endpoint, kubeconfig, log_format, log_level)
     times = (lease_duration, renew_deadline, retry_period)
     election = options.election((lease_namespace, lease_name), times, elects=leader_elect)
     run_component(
         process,
-        lambda given: controller_services(given, names, election(given.namespace), Settings(host_path_root)),
+        lambda given: controller_services(given, names, election(given.namespace), plugins),
     )
+
+
+def _driver(text: str) -> tuple[str, str]:
+    name, separator, endpoint = text.partition("=")
+    if not (name and separator and endpoint.startswith("unix:")):
+        raise OptionsError(f"--csi-driver {text!r}: expected NAME=unix:///PATH")
+    return name, endpoint
 
 
 def _check(names: tuple[str, ...], mode: Mode) -> None:
