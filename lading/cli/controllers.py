@@ -34,8 +34,8 @@ CsiDrivers = Annotated[
     list[str] | None,
     typer.Option(
         "--csi-driver",
-        metavar="NAME=URL",
-        help="Provision by the CSI driver at unix:///PATH of this machine; may be repeated.",
+        metavar="N=URL",
+        help="Provision by CSI driver N at unix:///PATH; may be repeated.",
         rich_help_panel=_WORK,
     ),
 ]
