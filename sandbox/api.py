@@ -4,6 +4,7 @@ Objects go in and come out as JSON objects in the version of the kind that is na
 """
 
 from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -14,9 +15,9 @@ from sandbox.bodies import Body, read_object
 from sandbox.conversion import from_stored
 from sandbox.definitions import Definitions
 from sandbox.deletion import DeleteOptions, Deletion
-from sandbox.errors import ApiError, bad_request
+from sandbox.errors import ApiError, FieldError, bad_request, invalid
 from sandbox.history import Key
-from sandbox.kinds import Kind, Kinds
+from sandbox.kinds import Kind, Kinds, is_made_by_updates, needs_version
 from sandbox.listing import Listing, ListRequest, list_objects
 from sandbox.patch import APPLY_PATCH, PatchOptions, apply_patch
 from sandbox.pipeline import Admission, Clock, Pipeline, Rules, check_namespace, check_uid
@@ -84,18 +85,21 @@ class Api:
     async def update(
         self, kind: Kind, key: Key, body: Body | JSON, call: Call = INTERNAL, subresource: str = ""
     ) -> JSON:
-        """Put the body in place of the object; its resourceVersion, if it has one, must be the current one."""
+        """Put the body in place of the object; its resourceVersion, if it has one, must be the current one.
+
+        A few kinds are made where there is none.
+        """
         given = body if isinstance(body, Body) else Body(body)
+        if is_made_by_updates(kind) and not subresource and self.store.get(kind.stored_resource, key) is None:
+            return await self.create(kind, key[0], Body(_named(kind, key, given, call)), call)
 
         def replaced(old: JSON) -> JSON:
-            obj = read_object(kind, given, call)
-            metadata = obj.setdefault("metadata", {})
-            check_namespace(kind, key[0], metadata)
-            if metadata.setdefault("name", key[1]) != key[1]:
-                raise bad_request(
-                    f"the name of the object ({metadata['name']}) does not match the name on the URL ({key[1]})"
-                )
+            obj = _named(kind, key, given, call)
+            metadata = obj["metadata"]
             check_uid(kind, key[1], metadata.get("uid") or "", old)
+            if not metadata.get("resourceVersion") and needs_version(kind):
+                error = FieldError.invalid("metadata.resourceVersion", 0, "must be specified for an update")
+                raise invalid(replace(kind, kind=kind.plural), key[1], [error])
             self._rules.set_defaults(kind, obj)
             now = self._pipeline.clock()
             return managed.track(kind, old, obj, manager=call.manager, now=now, subresource=subresource)
@@ -184,6 +188,20 @@ class Api:
             subresource=subresource,
             defaults=lambda obj: self._rules.set_defaults(kind, obj),
         )
+
+
+def _named(kind: Kind, key: Key, body: Body, call: Call) -> JSON:
+    """The object in the body of a PUT.
+
+    Raises:
+        ApiError: it is another than that of the path.
+    """
+    obj = read_object(kind, body, call)
+    metadata = obj.setdefault("metadata", {})
+    check_namespace(kind, key[0], metadata)
+    if metadata.setdefault("name", key[1]) != key[1]:
+        raise bad_request(f"the name of the object ({metadata['name']}) does not match the name on the URL ({key[1]})")
+    return obj
 
 
 def _read_own(kind: Kind, key: Key, subresource: str, body: Body) -> JSON:

@@ -116,6 +116,46 @@ class Kind:
         return self.subresource("status") is not None
 
 
+_CONDITIONAL = frozenset(
+    {
+        "coordination.k8s.io/Lease",
+        "policy/PodDisruptionBudget",
+        "storage.k8s.io/CSIDriver",
+        "storage.k8s.io/CSINode",
+        "storage.k8s.io/CSIStorageCapacity",
+        "storage.k8s.io/VolumeAttachment",
+        "admissionregistration.k8s.io/MutatingWebhookConfiguration",
+        "admissionregistration.k8s.io/ValidatingWebhookConfiguration",
+        "apiextensions.k8s.io/CustomResourceDefinition",
+    }
+)
+
+
+def needs_version(kind: Kind) -> bool:
+    """Whether a PUT has to say which version it replaces; custom kinds are strict there."""
+    return kind.custom is not None or f"{kind.group}/{kind.kind}" in _CONDITIONAL
+
+
+_MADE_BY_UPDATES = frozenset(
+    {
+        "/Endpoints",
+        "/Event",
+        "/LimitRange",
+        "/Service",
+        "coordination.k8s.io/Lease",
+        "rbac.authorization.k8s.io/ClusterRole",
+        "rbac.authorization.k8s.io/ClusterRoleBinding",
+        "rbac.authorization.k8s.io/Role",
+        "rbac.authorization.k8s.io/RoleBinding",
+    }
+)
+
+
+def is_made_by_updates(kind: Kind) -> bool:
+    """Whether a PUT of an object that is not there makes it."""
+    return f"{kind.group}/{kind.kind}" in _MADE_BY_UPDATES
+
+
 def _kind(
     group_version: str,
     plural: str,

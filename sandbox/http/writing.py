@@ -60,8 +60,9 @@ async def update(api: Api, request: web.Request, target: Target, query: Query, u
     key = (target.namespace, target.name)
     if target.subresource == "scale":
         return answers.plain(await api.scale(target.kind, key, lambda _: _scale(body), call), 200, call)
+    is_new = api.store.get(target.kind.stored_resource, key) is None
     obj = await api.update(target.kind, key, body, call, target.subresource)
-    return answers.one(target.kind, obj, form, 200, call)
+    return answers.one(target.kind, obj, form, 201 if is_new else 200, call)
 
 
 async def patch(api: Api, request: web.Request, target: Target, query: Query, user: User) -> web.Response:

@@ -134,7 +134,7 @@ def new_attachment(obj: JSON) -> Iterator[FieldError]:
     yield from _attacher("spec.attacher", spec.get("attacher", ""))
     yield from _attached("spec.source", spec.get("source") or {})
     yield from named("spec.nodeName", spec.get("nodeName", ""), names.dns_subdomain)
-    yield from attachment_status(status)
+    yield from _attachment_status(status)
     volume = (spec.get("source") or {}).get("persistentVolumeName")
     if volume is not None:
         yield from named("spec.source.persistentVolumeName", volume, names.dns_subdomain)
@@ -152,7 +152,12 @@ def changed_attachment(obj: JSON, old: JSON) -> Iterator[FieldError]:
     yield from fixed("spec", obj.get("spec"), old.get("spec"))
 
 
-def attachment_status(status: JSON) -> Iterator[FieldError]:
+def changed_status(obj: JSON, _old: JSON) -> Iterator[FieldError]:
+    """Objections to what an attacher made of the status of a VolumeAttachment."""
+    return _attachment_status(obj.get("status") or {})
+
+
+def _attachment_status(status: JSON) -> Iterator[FieldError]:
     """Objections to what an attacher says of an attachment."""
     if size_bytes(status.get("attachmentMetadata") or {}) > _METADATA_BYTES:
         yield FieldError.too_long("status.attachmentMetadata", _METADATA_BYTES)

@@ -34,7 +34,7 @@ _CHECKS: Final[dict[str, _Checks]] = {
     "csinodes.storage.k8s.io": _Checks(csi.new_node, csi.changed_node),
     "csidrivers.storage.k8s.io": _Checks(csi.new_driver, csi.changed_driver),
     "csistoragecapacities.storage.k8s.io": _Checks(csi.new_capacity, csi.changed_capacity),
-    "volumeattachments.storage.k8s.io": _Checks(csi.new_attachment, csi.changed_attachment),
+    "volumeattachments.storage.k8s.io": _Checks(csi.new_attachment, csi.changed_attachment, csi.changed_status),
     "pods": _Checks(pods.new, pods.changed, created=pods.created),
     "leases.coordination.k8s.io": _Checks(plain.lease),
     "configmaps": _Checks(plain.config_map, plain.changed_data),

@@ -1,4 +1,4 @@
-"""Single writes: names, versions, preconditions, dry runs, subresources, and deletions of every kind."""
+"""Single writes: names, versions, preconditions, dry runs and subresources."""
 
 import asyncio
 
@@ -137,13 +137,45 @@ async def test_writers_without_a_version_all_win(place):
 
 
 @pytest.mark.parametrize("kind", ["claim", "volume"])
-async def test_some_kinds_are_written_without_a_version_too(place, kind):
-    """Deployments, claims, volumes: all of them take an unconditional update."""
+async def test_most_kinds_can_be_replaced_without_naming_a_version(place, kind):
     resource, body = await _stored(place, kind)
     made = await place.made(resource, body)
     made["metadata"].pop("resourceVersion")
     made["metadata"]["labels"] = {"tier": "x"}
     assert (await place.update(resource, made)).status == 200
+
+
+@pytest.mark.parametrize("resource", ["leases", "csinodes", "csidrivers", "customresourcedefinitions"])
+async def test_some_kinds_are_only_replaced_at_a_version(place, resource):
+    group, content = {
+        "leases": ("coordination.k8s.io", {"spec": {}}),
+        "csinodes": ("storage.k8s.io", {"spec": {"drivers": []}}),
+        "csidrivers": ("storage.k8s.io", {"spec": {}}),
+        "customresourcedefinitions": ("apiextensions.k8s.io", _definition(place)),
+    }[resource]
+    name = f"{place.unique('x')}s.example.com" if resource == "customresourcedefinitions" else place.unique("x")
+    made = await place.made(resource, {"metadata": {"name": name}, **content})
+    made["metadata"].pop("resourceVersion")
+    answer = await place.update(resource, made)
+    message = (
+        f'{resource}.{group} "{name}" is invalid: metadata.resourceVersion: Invalid value: 0: '
+        "must be specified for an update"
+    )
+    assert answer.refusal == (422, "Invalid", message)
+    assert answer.body["details"]["kind"] == resource
+
+
+def _definition(place):
+    schema = {"openAPIV3Schema": {"type": "object"}}
+    kind = f"X{place.namespace.replace('-', '')}"
+    return {
+        "spec": {
+            "group": "example.com",
+            "scope": "Namespaced",
+            "names": {"plural": f"{place.unique('x')}s", "kind": kind},
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
+        }
+    }
 
 
 async def _stored(place, kind):
@@ -162,6 +194,15 @@ async def test_an_update_of_what_is_not_there(place):
     assert answer.refusal == (404, "NotFound", 'configmaps "nobody" not found')
     patched = await place.patch("configmaps", "nobody", {"data": {}})
     assert patched.refusal == (404, "NotFound", 'configmaps "nobody" not found')
+
+
+async def test_a_few_kinds_are_made_by_an_update(place):
+    lease = {"metadata": {"name": "a"}, "spec": {"holderIdentity": "one"}}
+    made = await place.update("leases", lease)
+    assert (made.status, made.body["spec"]) == (201, {"holderIdentity": "one"})
+    assert (await place.get("leases", "a")).body == made.body
+    other = await place.api.call("PUT", place.path("leases", "b"), lease)
+    assert other.refusal[:2] == (400, "BadRequest")
 
 
 async def test_an_update_must_mean_the_object_of_its_path(place):
@@ -268,112 +309,6 @@ async def test_a_binding_means_the_pod_of_its_path(place):
     assert answer.refusal == (404, "NotFound", 'pods "nobody" not found')
     answer = await place.api.call("POST", place.path("pods", "other", "binding"), binding)
     assert answer.refusal == (400, "BadRequest", "name in URL does not match name in Binding object")
-
-
-async def test_a_deletion_is_answered_with_what_was(place):
-    made = await place.made("configmaps", _map("a"))
-    deleted = await place.delete("configmaps", "a")
-    assert (deleted.status, deleted.body["kind"], deleted.body["status"]) == (200, "Status", "Success")
-    assert deleted.body["details"] == {"name": "a", "kind": "configmaps", "uid": made["metadata"]["uid"]}
-    assert (await place.delete("configmaps", "a")).refusal == (404, "NotFound", 'configmaps "a" not found')
-
-
-async def test_a_deletion_may_name_what_it_means(place):
-    made = await place.made("configmaps", _map("a"))
-    other = "11111111-1111-1111-1111-111111111111"
-    wrong = await place.delete("configmaps", "a", {"preconditions": {"uid": other}})
-    uid = made["metadata"]["uid"]
-    message = (
-        'Operation cannot be fulfilled on ConfigMap "a": the UID in the precondition '
-        f"({other}) does not match the UID in record ({uid}). The object might have been deleted and then recreated"
-    )
-    assert wrong.refusal == (409, "Conflict", message)
-    old = await place.delete("configmaps", "a", {"preconditions": {"resourceVersion": "1"}})
-    assert old.refusal[:2] == (409, "Conflict")
-    right = {"uid": made["metadata"]["uid"], "resourceVersion": made["metadata"]["resourceVersion"]}
-    assert (await place.delete("configmaps", "a", {"preconditions": right})).status == 200
-
-
-async def test_a_finalizer_holds_an_object_until_it_is_gone(place):
-    made = await place.made("configmaps", {"metadata": {"name": "a", "finalizers": ["demo.io/hold"]}})
-    deleted = await place.delete("configmaps", "a")
-    metadata = deleted.body["metadata"]
-    assert (deleted.status, metadata["deletionGracePeriodSeconds"]) == (200, 0)
-    assert metadata["deletionTimestamp"] >= made["metadata"]["creationTimestamp"]
-    again = await place.delete("configmaps", "a")
-    assert (again.status, again.body["metadata"]["deletionTimestamp"]) == (200, metadata["deletionTimestamp"])
-    added = await place.patch("configmaps", "a", {"metadata": {"finalizers": ["demo.io/hold", "demo.io/more"]}})
-    assert added.verdict == (422, "Invalid", {("metadata.finalizers", "FieldValueForbidden")})
-    assert (await place.patch("configmaps", "a", {"data": {"x": "1"}})).status == 200
-    last = await place.patch("configmaps", "a", {"metadata": {"finalizers": None}})
-    assert (last.status, (await place.get("configmaps", "a")).status) == (200, 404)
-
-
-@pytest.mark.parametrize(
-    ("options", "finalizers"),
-    [
-        ({"propagationPolicy": "Foreground"}, ["demo.io/hold", "foregroundDeletion"]),
-        ({"propagationPolicy": "Orphan"}, ["demo.io/hold", "orphan"]),
-        ({"orphanDependents": True}, ["demo.io/hold", "orphan"]),
-        ({"propagationPolicy": "Background"}, ["demo.io/hold"]),
-        ({}, ["demo.io/hold"]),
-    ],
-    ids=["foreground", "orphan", "orphan-dependents", "background", "default"],
-)
-async def test_a_policy_for_dependents_is_kept_as_a_finalizer(place, options, finalizers):
-    await place.made("configmaps", {"metadata": {"name": "a", "finalizers": ["demo.io/hold"]}})
-    deleted = await place.delete("configmaps", "a", options)
-    assert deleted.body["metadata"]["finalizers"] == finalizers
-
-
-async def test_a_policy_must_be_one(place):
-    await place.made("configmaps", _map("a"))
-    answer = await place.delete("configmaps", "a", {"propagationPolicy": "Sideways"})
-    assert answer.verdict == (422, "Invalid", {("propagationPolicy", "FieldValueNotSupported")})
-    both = await place.delete("configmaps", "a", {"propagationPolicy": "Orphan", "orphanDependents": True})
-    assert both.verdict == (422, "Invalid", {("propagationPolicy", "FieldValueInvalid")})
-
-
-async def test_a_pod_without_a_node_goes_at_once(place):
-    await place.made("pods", {"metadata": {"name": "p"}, "spec": POD})
-    deleted = await place.delete("pods", "p")
-    assert (deleted.status, deleted.body["kind"], deleted.body["metadata"]["deletionGracePeriodSeconds"]) == (
-        200,
-        "Pod",
-        0,
-    )
-    assert (await place.get("pods", "p")).status == 404
-
-
-async def test_a_pod_on_a_node_has_its_grace(place):
-    await place.made("pods", {"metadata": {"name": "p"}, "spec": POD | {"nodeName": "n1"}})
-    first = (await place.delete("pods", "p", {"gracePeriodSeconds": 20})).body["metadata"]
-    assert first["deletionGracePeriodSeconds"] == 20
-    assert (await place.get("pods", "p")).body["metadata"]["deletionTimestamp"] == first["deletionTimestamp"]
-    longer = (await place.delete("pods", "p", {"gracePeriodSeconds": 60})).body["metadata"]
-    assert longer["deletionGracePeriodSeconds"] == 20
-    shorter = (await place.delete("pods", "p", {"gracePeriodSeconds": 5})).body["metadata"]
-    assert (shorter["deletionGracePeriodSeconds"], shorter["deletionTimestamp"] < first["deletionTimestamp"]) == (
-        5,
-        True,
-    )
-    assert (await place.delete("pods", "p", {"gracePeriodSeconds": 0})).status == 200
-    assert (await place.get("pods", "p")).status == 404
-
-
-async def test_the_default_grace_is_the_pods_own(place):
-    await place.made(
-        "pods", {"metadata": {"name": "p"}, "spec": POD | {"nodeName": "n1", "terminationGracePeriodSeconds": 7}}
-    )
-    assert (await place.delete("pods", "p")).body["metadata"]["deletionGracePeriodSeconds"] == 7
-
-
-async def test_a_collection_is_deleted_by_selector(place):
-    for name, tier in (("a", "x"), ("b", "x"), ("c", "y")):
-        await place.made("configmaps", {"metadata": {"name": name, "labels": {"tier": tier}}})
-    deleted = await place.delete("configmaps", labelSelector="tier=x")
-    assert (deleted.status, deleted.body["kind"], deleted.names) == (200, "ConfigMapList", ["a", "b"])
-    assert (await place.list("configmaps")).names == ["c"]
 
 
 async def test_methods_that_a_path_does_not_have(place):
