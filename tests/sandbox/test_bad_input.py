@@ -99,7 +99,7 @@ QUERIES = [
 
 @pytest.fixture
 async def client():
-    async with http_server(body_seconds=0.3) as made:
+    async with http_server() as made:
         await made.request("POST", CONFIGMAPS, {"metadata": {"name": "there"}, "data": {"a": "b"}})
         yield made
         # The server has gone on, and what was there is still as it was.
@@ -255,9 +255,10 @@ async def test_a_body_without_end_is_cut_off(client):
     assert (status, answer["reason"]) == (413, "RequestEntityTooLarge")
 
 
-async def test_a_slow_body_ends_with_a_timeout(client):
+async def test_a_slow_body_ends_with_a_timeout():
     head = b"POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: 100\r\n\r\n{"
-    raw = await _raw(client, head % (CONFIGMAPS.encode(), TOKEN.encode()))
+    async with http_server(body_seconds=0.3) as client:
+        raw = await _raw(client, head % (CONFIGMAPS.encode(), TOKEN.encode()))
     assert raw.startswith(b"HTTP/1.1 408")
     assert orjson.loads(re.split(rb"\r\n\r\n", raw, maxsplit=1)[1])["reason"] == "Timeout"
 
