@@ -56,7 +56,16 @@ def cluster() -> Iterator[JSON]:
 
 def acts() -> tuple[Act, ...]:
     """The story, in order."""
-    return (_classes(), _zonal_set(), _smallest_match(), _pre_bound(), _attach_limit(), _stranded(), _slot_freed())
+    return (
+        _classes(),
+        _zonal_set(),
+        _smallest_match(),
+        _pre_bound(),
+        _attach_limit(),
+        _one_too_many(),
+        _stranded(),
+        _slot_freed(),
+    )
 
 
 def one_more() -> list[JSON]:
@@ -112,14 +121,17 @@ def _attach_limit() -> Act:
     disks = tuple(_disk(number) for number in range(5))
     # Claims first: only a bound one counts against the limit of its driver, as its class has none.
     claims = tuple(_claim(f"crate-{number}", "disk", 1) for number in range(5))
-    pods = tuple(_pod(f"cargo-{number}", f"crate-{number}") for number in range(5))
-    placed = tuple(Outcome(f"cargo-{n}", ZONES["west"], "a disk of zone west and a free slot") for n in range(4))
-    refused = Outcome("cargo-4", (), "every slot of zone west is taken", told=("exceed max volume count",))
+    pods = tuple(_pod(f"cargo-{number}", f"crate-{number}") for number in range(4))
     return Act(
-        f"five disks in zone west, whose nodes take {SLOTS} each",
+        f"four disks in zone west, whose nodes take {SLOTS} each",
         objects=(*disks, *claims, *pods),
-        outcomes=(*placed, refused),
+        outcomes=tuple(Outcome(f"cargo-{n}", ZONES["west"], "a disk of zone west and a free slot") for n in range(4)),
     )
+
+
+def _one_too_many() -> Act:
+    refused = Outcome("cargo-4", (), "every slot of zone west is taken", told=("exceed max volume count",))
+    return Act("a fifth disk is one too many", objects=(_pod("cargo-4", "crate-4"),), outcomes=(refused,))
 
 
 def _stranded() -> Act:
