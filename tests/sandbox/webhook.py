@@ -11,6 +11,7 @@ from aiohttp import web
 
 from model.meta import JSON
 from sandbox.api import Api
+from sandbox.attributes import Call
 from serving.site import serve
 from tests.sandbox.certificates import Certificates
 
@@ -91,3 +92,21 @@ async def register(api: Api, *hooks: JSON, mutating: bool = False, name: str = "
     kind = "MutatingWebhookConfiguration" if mutating else "ValidatingWebhookConfiguration"
     body = {"metadata": {"name": name}, "webhooks": list(hooks)}
     await api.create(api.kind("admissionregistration.k8s.io/v1", kind), "", body)
+
+
+def maps(api):
+    return api.kind("v1", "ConfigMap")
+
+
+async def put(api, name="a", data=None, call=None, **metadata):
+    body = {"metadata": {"name": name, **metadata}, "data": data or {"x": "y"}}
+    return await api.create(maps(api), "default", body, call or Call())
+
+
+async def change(api, name="a", value="z", call=None):
+    body = {"metadata": {"name": name}, "data": {"x": value}}
+    return await api.update(maps(api), ("default", name), body, call or Call())
+
+
+def held(api, name="a"):
+    return api.store.get("configmaps", ("default", name))
