@@ -59,13 +59,15 @@ class PluginProvisioner:
 
     async def _reconcile(self, key: str) -> float | None:
         claim = self._caches.claims.get(key)
-        await self._making.clean_up(key, claim)
+        await self._making.finish(key, claim)
         plugin = self._plugin_for(claim) if claim is not None else None
         if claim is None or plugin is None:
             return None
         storage_class = self._caches.classes.get(claim.storage_class) if claim.storage_class else None
         node = await self._node(claim.selected_node) if claim.selected_node else None
         made = self._caches.volumes.get(volume_name(claim)) is not None
+        if made:
+            self._making.done(key)
         await self._carry_out(decide(claim, storage_class, node, made=made), claim, storage_class, plugin)
         return None
 

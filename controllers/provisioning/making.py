@@ -1,12 +1,11 @@
 """Making a volume for a claim: the plugin first, then the object.
 
-A call that may have had its effect is remembered until the object is there: if the claim goes meanwhile, the call is
-driven to its end and the storage destroyed. Only a restart in that window can leave storage without an object; where
-the claim still is, its next pass makes the same storage by the same name.
+A call that may have had its effect is remembered until the object is there, even if the claim goes meanwhile. Only a
+restart in that window can leave storage without an object; where the claim still is, its next pass makes the same
+storage by the same name.
 """
 
 from dataclasses import dataclass
-from typing import NoReturn
 
 import msgspec
 import structlog
@@ -15,7 +14,7 @@ from controllers.provisioning.decide import volume_object
 from controllers.provisioning.metrics import Metrics
 from controllers.provisioning.outcome import word_for
 from controllers.runtime import Context, Retry, TerminalError
-from kube.errors import AlreadyExists, Forbidden, Invalid
+from kube.errors import AlreadyExists, Forbidden, Invalid, NotFound
 from kube.events import EventRecorder
 from model import names
 from model.meta import JSON
@@ -41,6 +40,7 @@ class Making:
     """The jobs under way."""
 
     def __init__(self, context: Context, recorder: EventRecorder, metrics: Metrics) -> None:
+        self._client = context.client
         self._writer = context.writer
         self._plugins = context.plugins
         self._recorder = recorder
@@ -63,21 +63,27 @@ class Making:
         except AlreadyExists:
             self._open.pop(job.claim.key, None)
             return
-        except (Forbidden, Invalid) as error:  # it will be refused for ever
-            await self._destroy(job, made)
-            self._refused(job, f"the volume can not be written: {error}")
+        except (Forbidden, Invalid) as error:
+            await self._refused(job, made, f"the volume can not be written: {error}")
+            return
         self._open.pop(job.claim.key, None)
         log.info("volume made", namespace=job.claim.namespace, claim=job.claim.name, volume=volume.name)
         message = f"made volume {volume.name} by {job.storage_class.provisioner}"
         self._recorder.event(job.claim, CLAIMS, "Normal", "ProvisioningSucceeded", message)
 
-    async def clean_up(self, key: str, claim: PersistentVolumeClaim | None) -> None:
-        """If the claim that a job was for is gone (`claim` has its key now), let nothing be left of that job."""
+    async def finish(self, key: str, claim: PersistentVolumeClaim | None) -> None:
+        """If the claim that a job was for is gone (`claim` has its key now), drive that job to its end all the same.
+
+        The volume object then stands for the storage, and goes the way of all volumes whose claim is gone. Nothing is
+        destroyed here: the object may be there although the answer that said so was lost.
+        """
         job = self._open.get(key)
         if job is not None and (claim is None or claim.uid != job.claim.uid or claim.deleting):
-            made = await self._call(job)
-            if made is not None:
-                await self._destroy(job, made)
+            await self.make(job)
+
+    def done(self, key: str) -> None:
+        """The volume object of the claim is there: nothing is under way any more."""
+        self._open.pop(key, None)
 
     async def reschedule(self, claim: PersistentVolumeClaim, why: str) -> None:
         """Say why it can not be made there, and take the choice of the node back."""
@@ -133,9 +139,15 @@ class Making:
         self._metrics.ended("delete", job.storage_class.provisioner, "success")
         self._open.pop(job.claim.key, None)
 
-    def _refused(self, job: Job, why: str) -> NoReturn:
-        self.tell(job.claim, why)
-        raise Retry(why)
+    async def _refused(self, job: Job, made: Provisioned, why: str) -> None:
+        """What a refusal of the volume object means: that will not change by itself, so the storage is of no use."""
+        try:
+            await self._client.get(VOLUMES, job.request.name)
+        except NotFound:
+            await self._destroy(job, made)
+            self.tell(job.claim, why)
+            raise Retry(why) from None
+        self._open.pop(job.claim.key, None)  # an earlier attempt had got through
 
 
 def _as_view(body: JSON) -> PersistentVolume:

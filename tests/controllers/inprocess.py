@@ -6,7 +6,7 @@ The client is the real one; only what carries its requests is another, so what i
 import asyncio
 import functools
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -57,6 +57,9 @@ class Direct:
         """Called before each write: raise to let it fail."""
         self.after: Callable[[Request], None] = lambda _: None
         """Called after each write: raise to lose its answer."""
+        self.lagging: set[str] = set()
+        """Plural names of what the watches tell nothing of; `catch_up` ends it."""
+        self._told = asyncio.Event()
 
     async def send(self, request: Request) -> bytes:
         target = parse_target(request.path, self._api.kinds)
@@ -71,6 +74,16 @@ class Direct:
             self.writes.append(f"{request.method} {request.path.rsplit('/v1/')[1]}")
             self.after(request)
         return orjson.dumps(answer)
+
+    def catch_up(self) -> None:
+        """Let the watches tell all again."""
+        self.lagging.clear()
+        self._told.set()
+
+    async def _up_to_date(self, plural: str) -> None:
+        while plural in self.lagging:
+            self._told.clear()
+            await self._told.wait()
 
     async def _answer(self, request: Request, target: Target) -> JSON:
         key = (target.namespace, target.name)
@@ -111,7 +124,7 @@ class Direct:
             time.monotonic,
         )
         try:
-            yield Lines(events)
+            yield Lines(events, functools.partial(self._up_to_date, target.kind.plural))
         finally:
             await events.aclose()
 
@@ -119,8 +132,9 @@ class Direct:
 class Lines:
     """A watch as a stream of lines."""
 
-    def __init__(self, events: AsyncGenerator[Any, None]) -> None:
+    def __init__(self, events: AsyncGenerator[Any, None], up_to_date: Callable[[], Awaitable[None]]) -> None:
         self._events = events
+        self._up_to_date = up_to_date
         self._batch: list[WatchEvent] = []
 
     async def readline(self) -> bytes:
@@ -129,6 +143,7 @@ class Lines:
                 self._batch = list(await anext(self._events))
             except StopAsyncIteration:
                 return b""
+        await self._up_to_date()
         return self._batch.pop(0).line
 
 

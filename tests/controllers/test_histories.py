@@ -31,6 +31,8 @@ steps = st.one_of(
     st.tuples(st.sampled_from(["unclaim", "unvolume", "use", "unuse", "give back", "tie"]), number),
     st.tuples(st.sampled_from(["lose", "fail"]), st.integers(1, 4)),
     st.tuples(st.just("run"), st.integers(1, 40)),
+    st.tuples(st.just("lag"), st.sampled_from(["persistentvolumes", "persistentvolumeclaims", "pods"])),
+    st.tuples(st.just("catch up")),
     st.tuples(st.sampled_from(["rest", "crash"])),
 )
 
@@ -124,7 +126,14 @@ class History:
         for _ in range(turns):
             await asyncio.sleep(0)
 
+    async def on_lag(self, plural):
+        self.running.transport.lagging.add(plural)
+
+    async def on_catch_up(self):
+        self.running.transport.catch_up()
+
     async def on_rest(self):
+        await self.on_catch_up()
         await self.running.settle()
 
     async def on_crash(self):
@@ -168,10 +177,16 @@ def _may_go(made, there):
 
 
 def wrongs(made):
-    """Two claims that are bound to one volume."""
-    done = [each for each in made.objects("PersistentVolumeClaim") if _bound_for_good(each)]
-    taken = Counter(each["spec"]["volumeName"] for each in done if each.get("status", {}).get("phase") == "Bound")
-    return [("two claims on", name) for name, count in taken.items() if count > 1]
+    """Two claims that are bound to one volume; a volume that was taken from a living claim."""
+    claims = made.objects("PersistentVolumeClaim")
+    bound = [each for each in claims if _bound_for_good(each) and each.get("status", {}).get("phase") == "Bound"]
+    taken = Counter(each["spec"]["volumeName"] for each in bound)
+    yield from (("two claims on", name) for name, count in taken.items() if count > 1)
+    named = {each["metadata"]["uid"]: each["spec"].get("volumeName") for each in claims}
+    for each in made.objects("PersistentVolume"):
+        uid, name = each["spec"].get("claimRef", {}).get("uid"), each["metadata"]["name"]
+        if each["status"]["phase"] in ("Released", "Failed") and uid in named and named[uid] in (None, "", name):
+            yield ("taken from a living claim", name)
 
 
 def _bound_for_good(each):
@@ -187,6 +202,10 @@ def check_quiet(history):
             there = volumes[each["spec"]["volumeName"]]
             assert there["spec"]["claimRef"]["uid"] == each["metadata"]["uid"]
             assert there["status"]["phase"] == "Bound"
+    for name, there in volumes.items():
+        its = made.claim(there["spec"].get("claimRef", {}).get("name", ""))
+        if its and there["spec"]["claimRef"].get("uid") == its["metadata"]["uid"]:
+            assert its["spec"].get("volumeName", name) == name, "tied to a claim that has another volume"
     bound_to = [each["spec"]["claimRef"]["uid"] for each in volumes.values() if each["status"]["phase"] == "Bound"]
     assert len(bound_to) == len(set(bound_to)), "two volumes for one claim"
     caches = history.running.work.caches
@@ -202,8 +221,8 @@ def _would_do(there, waiting):
     return there.spec.claim_ref is None and alike and suits(there, waiting) and takeable(there, waiting)
 
 
-@given(st.lists(steps, max_size=20))
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(steps, min_size=10, max_size=40))
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_happens(history):
     asyncio.run(_run(history))
 
@@ -217,7 +236,7 @@ async def _run(history):
                 await one.do(step)
                 one.wrongs += wrongs(made)
             one.lose = one.fail = 0
-            await one.running.settle()
+            await one.on_rest()
             check_quiet(one)
             assert one.wrongs == []
         finally:

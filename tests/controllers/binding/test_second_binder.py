@@ -1,12 +1,26 @@
 """A second binder at work: ours stops writing and says so."""
 
 import asyncio
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from itertools import count
+
+import pytest
+from prometheus_client import CollectorRegistry
 
 from controllers.binding.owners import Owner, stock_binder_wrote_last
+from controllers.service import Controllers, cached
+from kube.caches import Caches
+from kube.client import connect
+from kube.config import load
 from kube.errors import Unreachable
+from kube.events import EventRecorder
+from kube.metrics import Metrics
+from plugins.registry import Registry
 from sandbox.attributes import Call
+from tests.controllers.api import connected
 from tests.controllers.inprocess import MERGE, SETTINGS, world
+from tests.controllers.lifecycle.replay import swept
 from tests.controllers.manifests import claim, volume
 from tests.waiting import eventually
 
@@ -53,6 +67,39 @@ async def test_its_own_writes_and_lost_answers_of_them_are_no_reason():
         await running.settle()
         assert made.pairs() == {"default/c": "v"}
         assert running.controllers.complaint() is None
+
+
+@pytest.mark.controlplane
+async def test_it_gives_way_to_a_real_one(control_plane):
+    kubeconfig = control_plane.kubeconfig
+    async with (
+        connected(kubeconfig) as api,
+        swept(api),
+        control_plane.controller_manager(*BINDER),
+        guarded_binder(kubeconfig) as binder,
+    ):
+        for number in count():
+            await api.create(volume(f"two-{number}"))  # whose is it? the faster one's
+            if binder.complaint() is not None:
+                break
+            await asyncio.sleep(0.05)
+        assert "kube-controller-manager binds volumes too" in (binder.complaint() or "")
+
+
+@asynccontextmanager
+async def guarded_binder(kubeconfig):
+    registry = CollectorRegistry()
+    async with connect(await load(kubeconfig), metrics=Metrics(registry)) as client:
+        caches, recorder = Caches(client, cached(BINDER)), EventRecorder(client, "test")
+        binder = Controllers(client, caches, lambda _: recorder, registry, BINDER, Registry())
+        tasks = [asyncio.create_task(each.run()) for each in (caches, recorder, binder)]
+        try:
+            await caches.wait_synced()
+            yield binder
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
 
 
 def test_only_the_last_writer_of_what_a_binder_owns_counts():

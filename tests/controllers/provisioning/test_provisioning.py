@@ -5,10 +5,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from kube.errors import Invalid, Unreachable
 from model import names
 from plugins.errors import Exhausted, Failed, InDoubt, NotSupported, StillInUse
 from tests.controllers.inprocess import Running, World, storage_class, world
-from tests.controllers.manifests import claim
+from tests.controllers.manifests import claim, pod
 from tests.controllers.told import PROVISIONER, Told
 from tests.waiting import eventually
 
@@ -161,3 +162,42 @@ async def test_a_volume_whose_claim_is_back_in_the_cache_s_absence_is_not_destro
         await running.settle()
         assert plugin.storage == {there}
         assert made.volume(there)["status"]["phase"] == "Bound"
+
+
+async def test_storage_whose_object_is_there_is_not_destroyed_with_a_claim_that_is_still_used():
+    """The answer to the object's creation was lost, so that it seemed to be still under way."""
+    lost = []
+
+    def lose_creations(transport):
+        def after(request):
+            if request.method == "POST" and not lost:
+                lost.append(request)
+                raise Unreachable("the answer is lost")
+
+        transport.after = after
+
+    plugin, user = Told(), pod("p", {"name": "v", "persistentVolumeClaim": {"claimName": "c"}}, node="n1")
+    async with world(CLASS, CLAIM, user) as made:
+        async with made.controllers(plugins=plugin, prepare=lose_creations) as running:
+            await eventually(lambda: made.claim("c").get("status", {}).get("phase") == "Bound")
+            await made.delete("PersistentVolumeClaim", "default", "c")
+            await running.settle()
+        assert lost
+        assert plugin.storage == {volume_of(made)["metadata"]["name"]}
+
+
+async def test_storage_is_destroyed_when_its_object_is_refused():
+    def refuse(transport):
+        def before(request):
+            if request.method == "POST" and request.path.endswith("/persistentvolumes") and len(refused) < 2:
+                refused.append(request)
+                raise Invalid(422, "Invalid", "no")
+
+        transport.before = before
+
+    refused, plugin = [], Told()
+    async with world(CLASS, CLAIM) as made, made.controllers(plugins=plugin, prepare=refuse) as running:
+        await running.settle()
+        assert len(plugin.requests) == 3
+        assert made.claim("c")["status"]["phase"] == "Bound"
+        assert "ProvisioningFailed" in made.reasons("c")
