@@ -23,6 +23,7 @@ from lading.compose import Surroundings, controller_services, extender_services,
 from lading.demo import play
 from lading.demo.facts import Facts
 from lading.demo.stage import Stage
+from lading.demo.story import acts
 from lading.endpoint import Endpoint
 from lading.run import Service, run_services
 from model.resources import MUTATING_WEBHOOKS, PODS, VALIDATING_WEBHOOKS
@@ -32,8 +33,14 @@ from tests.controlplane.plane import control_plane
 
 @pytest.mark.controlplane
 @pytest.mark.timeout(180)
-async def test_the_story_comes_out_right_with_stock_components(control_plane_binaries, tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize("mode", Mode)
+async def test_the_story_comes_out_right_with_stock_components(
+    mode, control_plane_binaries, tmp_path, capsys, monkeypatch
+):
     monkeypatch.setattr(play, "ACT_SECONDS", 60.0)
+    if mode is Mode.BESIDE:
+        # kube-controller-manager makes hostPath volumes only on its own, without a place of theirs.
+        monkeypatch.setattr(play, "acts", lambda: [act for act in acts() if not act.title.startswith("a set of")])
     certs, stop = tmp_path / "certs", asyncio.Event()
     await ensure(FolderStore(certs), wanted((), "lading"), datetime.now(UTC))
     async with AsyncExitStack() as stack:
@@ -46,14 +53,18 @@ async def test_the_story_comes_out_right_with_stock_components(control_plane_bin
             return Surroundings(client, Endpoint("127.0.0.1:0", certs=certs), new_registry(), listening)
 
         audience = (await given("audience")).client
-        extender, extending = extender_services(await given("extender"), Mode.INSTEAD)
+        extender, extending = extender_services(await given("extender"), mode)
         plugins = Settings(host_path_root=tmp_path / "volumes")
         services = [
             *webhook_services(await given("webhooks")),
             announcement(lambda: _register(audience, urls["webhooks"], certs), lambda: None),
             *extending,
-            *controller_services(await given("controllers"), select("*"), None, plugins),
-            Service("kube-scheduler", lambda ready: _schedule(plane, urls["extender"], certs, ready)),
+            *(
+                controller_services(await given("controllers"), select("*"), None, plugins)
+                if mode is Mode.INSTEAD
+                else [_service("kube-controller-manager", plane.controller_manager)]
+            ),
+            _service("kube-scheduler", lambda: plane.scheduler(_configuration(mode, urls["extender"], certs))),
             background("kubelets", lambda: _run_pods(audience)),
         ]
         stage = Stage(services, audience, extender, plane.kubeconfig)
@@ -68,11 +79,19 @@ async def _register(client, url, certs):
     await client.create(VALIDATING_WEBHOOKS, validating)
 
 
-async def _schedule(plane, url, certs, ready):
-    trust = Trust(certs / "ca.crt", certs / "scheduler.crt", certs / "scheduler.key")
-    async with plane.scheduler(configuration(Mode.INSTEAD, url, trust)):
-        ready.set()
-        await asyncio.Event().wait()
+def _configuration(mode, url, certs):
+    return configuration(mode, url, Trust(certs / "ca.crt", certs / "scheduler.crt", certs / "scheduler.key"))
+
+
+def _service(name, running):
+    """A stock server as a service."""
+
+    async def serve(ready):
+        async with running():
+            ready.set()
+            await asyncio.Event().wait()
+
+    return Service(name, serve)
 
 
 async def _run_pods(client):
