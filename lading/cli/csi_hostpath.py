@@ -14,7 +14,7 @@ from lading.output import complain
 from lading.run import run_process
 from model import quantity
 from plugins.csi.hostpath.settings import NAME, Settings
-from plugins.errors import PluginError
+from plugins.errors import Failed, PluginError
 
 _STATE: Final = Path("/var/lib/lading/csi-hostpath")
 
@@ -44,6 +44,10 @@ def csi_hostpath(
     topology: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="More of the node's topology; may be repeated.")
     ] = None,
+    registration_dir: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Introduce the driver to kubelet by a socket in its folder plugins_registry."),
+    ] = None,
     log_format: options.LogFormatOption = LogFormat.AUTO,
     log_level: options.LogLevelOption = LogLevel.INFO,
 ) -> None:
@@ -72,13 +76,33 @@ def csi_hostpath(
         try:
             async with running(settings) as socket:
                 listening(f"unix://{socket}")
-                await stop.wait()
+                if registration_dir is None:
+                    await stop.wait()
+                else:
+                    await _introduce(registration_dir.absolute(), settings.name, socket, stop)
         except PluginError as error:
             complain(str(error))
             return 1
         return 0
 
     raise typer.Exit(run_process(main))
+
+
+async def _introduce(folder: Path, name: str, socket: Path, stop: asyncio.Event) -> None:
+    """Until `stop`.
+
+    Raises:
+        Failed: kubelet does not take the driver: the process ends, and its restart introduces it anew.
+    """
+    from plugins.csi.registrar import introduced  # noqa: PLC0415 - as above
+
+    async with introduced(folder, name, socket) as registrar:
+        refused, stopped = asyncio.ensure_future(registrar.refused()), asyncio.ensure_future(stop.wait())
+        done, waiting = await asyncio.wait({refused, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        for each in waiting:
+            each.cancel()
+        if refused in done:
+            raise Failed(f"kubelet does not take driver {name}: {refused.result()}")
 
 
 def _bytes(option: str, text: str) -> int:

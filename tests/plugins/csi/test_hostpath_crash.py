@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from plugins.csi import csi_pb2 as pb
+from plugins.csi import registration_pb2 as registration
+from plugins.csi import wire
 from plugins.csi.connection import connect
 from plugins.csi.controller import Controller
 from plugins.csi.hostpath import driver
@@ -29,12 +31,12 @@ from tests.waiting import eventually
 
 
 @asynccontextmanager
-async def process(folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def process(folder: Path, *more: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """The driver as a process of its own, answering; killed at the end."""
     command = (sys.executable, "-m", "lading", "csi-hostpath", "--endpoint", f"unix://{folder}/csi.sock")
     options = ("--node-id", "n1", "--state", str(folder / "state"), "--log-level", "error")
     started = await asyncio.create_subprocess_exec(
-        *command, *options, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[3]
+        *command, *options, *more, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[3]
     )
     assert started.stdout is not None
     try:
@@ -190,3 +192,13 @@ async def test_a_state_that_is_none_is_an_error_that_says_so(tmp_path: Path) -> 
     (tmp_path / "state.sqlite").write_text("no database at all, but long enough to be taken for one" * 100)
     with pytest.raises(Failed, match="can not use"), opened(tmp_path):
         pass
+
+
+async def test_it_ends_when_the_node_does_not_take_it(tmp_path: Path) -> None:
+    socket = tmp_path / "hostpath.csi.lading-reg.sock"
+    async with process(tmp_path, "--registration-dir", str(tmp_path)) as running:
+        await eventually(socket.exists)
+        async with connect(str(socket)) as agent:
+            assert (await agent.call(wire.GET_INFO, registration.InfoRequest(), 30)).endpoint == f"{tmp_path}/csi.sock"
+            await agent.call(wire.NOTIFY, registration.RegistrationStatus(error="a newer one is there"), 30)
+        assert await running.wait() == 1
