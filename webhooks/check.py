@@ -4,11 +4,11 @@ What is absent from the files may well exist in the cluster, so nothing is concl
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
-import orjson
 
 from model.meta import JSON, Object
 from model.resources import (
@@ -17,16 +17,18 @@ from model.resources import (
     CLASSES,
     CSI_DRIVERS,
     CSI_NODES,
+    NAMESPACES,
     NODES,
     REFERENCE_GRANTS,
     SNAPSHOT_CLASSES,
     VOLUMES,
     Resource,
 )
+from model.selectors import Labels
 from webhooks.rules.evaluate import Finding, evaluate
 from webhooks.rules.facts import Facts, Snapshot
-from webhooks.rules.policy import Policy
-from webhooks.rules.rule import Denial, Effect, Operation, Phase, Review, Rule, Warn
+from webhooks.rules.rule import Denial, Operation, Phase, Review, Rule
+from webhooks.settings import Settings
 
 READ: Final[Mapping[tuple[str, str], Resource[Any]]] = {
     (each.api_version, each.kind): each
@@ -48,14 +50,32 @@ _QUANTITIES: Final = (("spec", "capacity"), ("spec", "resources", "requests"), (
 
 
 @dataclass(frozen=True)
+class Found:
+    """A manifest, and where it was: the position of the one that was given, and the path of an item in a List."""
+
+    manifest: JSON
+    position: int
+    items: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Report:
     """What is to be said of one manifest. `error` is set where it can not be read at all."""
 
     kind: str
     namespace: str
     name: str
+    position: int
+    """Of the manifest, among those that were given."""
+    items: tuple[str, ...] = ()
+    """The path to the object, where the manifest is a List."""
     findings: tuple[Finding, ...] = ()
     error: str = ""
+
+    @property
+    def patch(self) -> list[JSON]:
+        """What normalizes it: operations to be applied one after another."""
+        return [each.effect for each in self.findings if isinstance(each.effect, dict)]
 
     @property
     def refused(self) -> bool:
@@ -63,57 +83,64 @@ class Report:
         return bool(self.error) or any(isinstance(each.effect, Denial) for each in self.findings)
 
 
-def check(manifests: Iterable[JSON], rules: Sequence[Rule], policy: Policy | None = None) -> list[Report]:
+def check(manifests: Iterable[JSON], settings: Settings | None = None) -> list[Report]:
     """Run the rules over manifests; one report for each of a kind that rules look at, in their order."""
-    read = [each for each in map(_read, _flatten(manifests)) if each is not None]
-    known = [each[1] for each in read if isinstance(each, tuple)]
-    facts = Snapshot(known, complete=False, policy=policy or Policy())
-    return [each if isinstance(each, Report) else _report(*each, rules, facts) for each in read]
+    settings = settings or Settings()
+    found = [each for position, manifest in enumerate(manifests) for each in _flat(Found(manifest, position))]
+    read = [each for each in map(_read, found) if each is not None]
+    facts = Snapshot([each[2] for each in read if isinstance(each, tuple)], complete=False, policy=settings.policy)
+    labels = dict(each for one in found for each in _namespace(one.manifest))
+    reports = []
+    for each in read:
+        if isinstance(each, Report):
+            reports.append(each)
+        else:
+            rules = settings.rules_for(labels.get(each[2].namespace, {}))
+            reports.append(_report(*each, rules, facts))
+    return reports
 
 
-def describe(effect: Effect) -> str:
-    """An effect as a line for people."""
-    match effect:
-        case Denial(message) | Warn(message):
-            return message
-        case {"op": "remove", "path": path}:
-            return f"removes {path}"
-        case {"op": "move", "from": old, "path": path}:
-            return f"renames {old} to {path}"
-        case _:
-            return f"sets {effect['path']} to {orjson.dumps(effect['value']).decode()}"
-
-
-def _report(raw: JSON, subject: Object, rules: Sequence[Rule], facts: Facts) -> Report:
+def _report(found: Found, raw: JSON, subject: Object, rules: Sequence[Rule], facts: Facts) -> Report:
     findings: list[Finding] = []
     for phase in Phase:
         verdict = evaluate(phase, rules, Review(Operation.CREATE, subject, raw), facts)
         findings += [each for each in verdict.findings if each not in findings]
         raw, subject = verdict.raw, msgspec.convert(verdict.raw, type(subject))
-    return Report(raw["kind"], subject.namespace, subject.name, tuple(findings))
+    return Report(raw["kind"], subject.namespace, subject.name, found.position, found.items, tuple(findings))
 
 
-def _read(manifest: JSON) -> Report | tuple[JSON, Object] | None:
+def _read(found: Found) -> Report | tuple[Found, JSON, Object] | None:
+    manifest = found.manifest
     resource = READ.get((str(manifest.get("apiVersion")), str(manifest.get("kind"))))
     if resource is None:
         return None
     raw = _as_decoded(manifest)
     try:
-        return raw, msgspec.convert(raw, resource.view)
+        return found, raw, msgspec.convert(raw, resource.view)
     except msgspec.ValidationError as error:
         metadata = raw.get("metadata")
         names = metadata if isinstance(metadata, dict) else {}
-        return Report(resource.kind, str(names.get("namespace", "")), str(names.get("name", "")), error=str(error))
+        namespace, name = str(names.get("namespace", "")), str(names.get("name", ""))
+        return Report(resource.kind, namespace, name, found.position, found.items, error=str(error))
 
 
-def _flatten(manifests: Iterable[JSON]) -> Iterator[JSON]:
-    """The manifests, those inside of Lists too."""
-    for manifest in manifests:
-        items = manifest.get("items")
-        if str(manifest.get("kind", "")).endswith("List") and isinstance(items, list):
-            yield from _flatten(each for each in items if isinstance(each, dict))
-        else:
-            yield manifest
+def _namespace(manifest: JSON) -> Iterator[tuple[str, Labels]]:
+    """The labels of a manifest that is a Namespace."""
+    if (manifest.get("apiVersion"), manifest.get("kind")) == (NAMESPACES.api_version, NAMESPACES.kind):
+        with suppress(msgspec.ValidationError):
+            namespace = msgspec.convert(_as_decoded(manifest), NAMESPACES.view)
+            yield namespace.name, namespace.labels
+
+
+def _flat(found: Found) -> Iterator[Found]:
+    """The manifest, or those inside of a List."""
+    items = found.manifest.get("items")
+    if str(found.manifest.get("kind", "")).endswith("List") and isinstance(items, list):
+        for place, each in enumerate(items):
+            if isinstance(each, dict):
+                yield from _flat(Found(each, found.position, (*found.items, "items", str(place))))
+    else:
+        yield found
 
 
 def _as_decoded(manifest: JSON) -> JSON:

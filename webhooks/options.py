@@ -20,10 +20,10 @@ class Problems:
         """Note one."""
         self.lines.append(f"{where}: {what}" if where else what)
 
-    def finish(self) -> None:
+    def finish(self, source: str) -> None:
         """Raise SettingsError if there was any."""
         if self.lines:
-            raise SettingsError("\n".join(self.lines))
+            raise SettingsError("\n".join(f"{source}: {line}" for line in self.lines))
 
     def mapping(self, value: Any, where: str, known: Iterable[str] | None = None) -> dict[str, Any]:
         """The value as a mapping of these keys; what is wrong is noted and left out."""
@@ -35,9 +35,7 @@ class Problems:
         keys = None if known is None else tuple(known)
         kept: dict[str, Any] = {}
         for key, each in value.items():
-            if not isinstance(key, str):
-                self.add(where, f"{key!r} is no key: write it in quotes")
-            elif keys is not None and key not in keys:
+            if keys is not None and key not in keys:
                 self.add(f"{where}.{key}".lstrip("."), f"is not known; {meant(key, keys)}")
             else:
                 kept[key] = each

@@ -25,9 +25,9 @@ INTRODUCTION: Final = """\
 <!-- Generated from webhooks/rules by `python -m webhooks.page`; a test compares. -->
 
 `lading webhooks` looks at PersistentVolumes, PersistentVolumeClaims and StorageClasses before the API server stores
-them. `/mutate` normalizes them, `/validate` refuses or warns. `lading check FILE…` runs the same rules over manifests,
-without a cluster. This page lists the rules; their names are stable, and stand in settings, metrics, audit annotations
-(`rules`) and findings.
+them. `/mutate` normalizes them, `/validate` refuses or warns. `lading check -f FILE` runs the same rules over
+manifests, without a cluster. This page lists the rules; their names are stable, and stand in settings, metrics, audit
+annotations (`rules`) and findings.
 
 ## What holds for all of them
 

@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from model.resources import CLAIMS, NAMESPACES, SNAPSHOT_CLASSES, Resource
 from model.selectors import Labels, LabelSelector
+from webhooks import manifests
 from webhooks.facts import CACHED
+from webhooks.manifests import ManifestError
 from webhooks.options import OPTIONS, Problems, SettingsError
 from webhooks.rules import BY_NAME, KEEP_ANNOTATIONS, acting, known
 from webhooks.rules.policy import Policy
@@ -91,7 +91,7 @@ class Settings:
         switched = replace(self, actions={**self.actions, **switches})
         problems = Problems()
         _check_options(switched, problems)
-        problems.finish()
+        problems.finish("settings")
         return switched
 
     @cached_property
@@ -117,11 +117,7 @@ def load(path: Path) -> Settings:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
-    try:
-        return parse(text)
-    except SettingsError as error:
-        lines = str(error).splitlines()
-        raise SettingsError("\n".join(f"{path}: {line}" for line in lines)) from error
+    return parse(text, str(path))
 
 
 def chosen(path: Path | None, enable: Iterable[str] = (), disable: Iterable[str] = ()) -> Settings:
@@ -133,20 +129,20 @@ def chosen(path: Path | None, enable: Iterable[str] = (), disable: Iterable[str]
     return (Settings() if path is None else load(path)).switched(enable, disable)
 
 
-def parse(text: str) -> Settings:
-    """The settings of a text in YAML.
+def parse(text: str, source: str = "settings") -> Settings:
+    """The settings of a text in YAML, of which messages speak as `source`.
 
     Raises:
         SettingsError: something is wrong; the message has a line for everything that is.
     """
     try:
-        content = YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
-        raise SettingsError(f"no YAML: {' '.join(str(error).split())}") from error
+        content = manifests.load(text, source)
+    except ManifestError as error:
+        raise SettingsError(str(error)) from error
     problems = Problems()
     settings = _settings(content, problems)
     _check_options(settings, problems)
-    problems.finish()
+    problems.finish(source)
     return settings
 
 

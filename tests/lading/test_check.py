@@ -62,7 +62,7 @@ def test_every_line_says_file_line_document_object_and_rule(folder: Path, capsys
     told = capsys.readouterr().out.splitlines()
     assert [line.partition(": would")[0].partition(": spec")[0] for line in told] == [
         f"{volumes}:6: document 1: normalized: PersistentVolume pv-1",
-        f"{volumes}:15: document 2: refused: PersistentVolume bad",
+        f"{volumes}:16: document 2: refused: PersistentVolume bad",
         f"{claim}:1: document 1: normalized: PersistentVolumeClaim shop/cart",
         "3 checked, 1 refused, 2 normalized",
     ]
@@ -121,7 +121,7 @@ def test_json_tells_every_finding(folder: Path, capsys: pytest.CaptureFixture[st
     assert told["findings"][1] == {
         "file": str(folder / "base" / "volumes.yaml"),
         "document": 2,
-        "line": 15,
+        "line": 16,
         "kind": "PersistentVolume",
         "namespace": "",
         "name": "bad",
@@ -141,7 +141,7 @@ def test_sarif_is_what_code_scanners_read(folder: Path, capsys: pytest.CaptureFi
     (place,) = run_["results"][1]["locations"]
     assert place["physicalLocation"] == {
         "artifactLocation": {"uri": str(folder / "base" / "volumes.yaml")},
-        "region": {"startLine": 15},
+        "region": {"startLine": 16},
     }
 
 
