@@ -129,7 +129,10 @@ class Draw(Dice):
         reference = {"namespace": self.one(*3 * (NAMESPACE,), ELSEWHERE), "name": reserved, "uid": uid}
         source = self.in_tree() if self.theme == "migrated" and self.often(0.8) else self.source(name)
         labels = {key: self.one(*ZONES) for key in self.some(*ZONE_KEYS, least=int(self.theme == "migrated"))}
-        annotations = {"volume.beta.kubernetes.io/storage-class": self.one("static", "waiting", "")}
+        annotations = {
+            **self.perhaps(0.1, **{"volume.beta.kubernetes.io/storage-class": self.one("static", "waiting", "")}),
+            **self.perhaps(0.3, **{"pv.kubernetes.io/bound-by-controller": "yes"}),
+        }
         return {
             "apiVersion": "v1",
             "kind": "PersistentVolume",
@@ -137,7 +140,7 @@ class Draw(Dice):
                 "name": name,
                 "uid": f"uid-{name}",
                 **self.perhaps(0.4, labels=labels),
-                **self.perhaps(0.1, annotations=annotations),
+                "annotations": annotations,
                 **(DELETED if self.often(0.05) else {}),
             },
             "spec": {

@@ -11,7 +11,7 @@ import typer
 
 from tests.controlplane.binaries import Binaries
 from tests.extender.clusters import Draw
-from tests.extender.oracle import Answer, Oracle, Scenario, disagreement, filtered, running
+from tests.extender.oracle import Answer, Oracle, Scenario, disagreement, running
 from tests.extender.shrink import as_case, shrink
 from tests.extender.tables import Cluster
 
@@ -29,7 +29,7 @@ def differs(said: Answer, seed: int = 0) -> str:
     """How the extender's engine disagrees, given the objects in an order of the seed; "" when it does not."""
     assert not said.invalid, f"a server would refuse it: {said.invalid}"
     objects = Draw(seed).shuffled(said.shown.objects)
-    return disagreement(said, filtered(Cluster(objects, said.shown.rules).snapshot, said.shown.pod, said.shown.nodes))
+    return disagreement(said, Cluster(objects, said.shown.rules).snapshot)
 
 
 def smallest(seed: int, oracle: Oracle) -> Answer:

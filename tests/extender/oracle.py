@@ -4,7 +4,7 @@ import json
 import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,18 @@ import msgspec
 
 from extender.answer import answer
 from extender.filters import evaluate
+from extender.masks import bit
+from extender.plan import Match
 from extender.snapshot import Rules, Snapshot
 from extender.verdict import EvaluationError
 from extender.wire import Candidates, filter_error, filter_result
 from model.meta import JSON
+from model.names import BOUND_BY_CONTROLLER
 from model.workloads import Pod
+from storage.binding import reserved_for
+
+Writes = dict[str, str]
+"""What is written before a pod is bound: volumes by name with whom they are reserved for, claims by key with a node."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +47,12 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Word:
-    """What the plugins say of one node: "" passes, U, UU or E; who said it, and why."""
+    """What the plugins say of one node: "" passes, U, UU or E; who said it, and why; what they write if it passes."""
 
     status: str
     plugin: str
     reasons: tuple[str, ...]
+    writes: Writes = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -96,7 +104,8 @@ class Oracle:
 
 
 def _word(said: JSON) -> Word:
-    return Word(said["status"], said["plugin"], tuple(said["reasons"] or ()))
+    writes = {**(said["volumes"] or {}), **(said["claims"] or {})}
+    return Word(said["status"], said["plugin"], tuple(said["reasons"] or ()), writes)
 
 
 @contextmanager
@@ -120,13 +129,33 @@ def filtered(snapshot: Snapshot, pod: JSON, nodes: Iterable[str]) -> dict[str, A
     return filter_result(asked, found.feasible, found.failed, found.unresolvable)
 
 
-def disagreement(said: Answer, ours: dict[str, Any]) -> str:
-    """How the two results differ, "" when they do not. Of several errors any one will do: nodes are asked at once."""
-    theirs = said.result()
+def written(snapshot: Snapshot, pod: JSON, node: str) -> Writes:
+    """What the extender writes before it binds the pod to a feasible node."""
+    here = bit(snapshot.nodes.position[node])
+    plan = evaluate(msgspec.convert(pod, Pod, strict=False), snapshot, here).plan.on(here)
+    volumes = {match.volume.name: f"{match.claim.key} {match.claim.uid}{_mark(match)}" for match in plan.matches}
+    return {**volumes, **{provision.claim.key: node for provision in plan.provisions}}
+
+
+def _mark(match: Match) -> str:
+    """Whether the volume is marked as chosen by a controller, or was before."""
+    chosen = not reserved_for(match.volume, match.claim) or BOUND_BY_CONTROLLER in match.volume.annotations
+    return " by controller" if chosen else ""
+
+
+def disagreement(said: Answer, snapshot: Snapshot) -> str:
+    """How the engine differs, "" where it does not. Of several errors any one will do: nodes are asked at once."""
+    theirs, ours = said.result(), filtered(snapshot, said.shown.pod, said.shown.nodes)
     if theirs["Error"] or ours["Error"]:
         agreed = ours["Error"] and any(error.endswith(f": {ours['Error']}") for error in theirs["Error"].split("\n"))
         return "" if agreed else f"theirs: {theirs}\nours:   {ours}"
     same = set(theirs["NodeNames"]) == set(ours["NodeNames"]) and all(
         theirs[key] == ours[key] for key in ("FailedNodes", "FailedAndUnresolvableNodes")
     )
-    return "" if same else f"theirs: {theirs}\nours:   {ours}"
+    if not same:
+        return f"theirs: {theirs}\nours:   {ours}"
+    for node in theirs["NodeNames"]:
+        writes = written(snapshot, said.shown.pod, node)
+        if writes != said.words[node].writes:
+            return f"on {node} theirs: {said.words[node].writes}\nours:   {writes}"
+    return ""

@@ -31,11 +31,14 @@ type answer struct {
 	Verdicts map[string]verdict `json:"verdicts,omitempty"`
 }
 
-// verdict is what the plugins say of one node: the first that rejects it, how, and in which words.
+// verdict is what the plugins say of one node: the first that rejects it, how, and in which words; or what they write
+// before a pod is bound to it.
 type verdict struct {
-	Status  string   `json:"status"` // "", U, UU or E
-	Plugin  string   `json:"plugin"`
-	Reasons []string `json:"reasons"`
+	Status  string            `json:"status"` // "", U, UU or E
+	Plugin  string            `json:"plugin"`
+	Reasons []string          `json:"reasons"`
+	Volumes map[string]string `json:"volumes"` // reserved: name to claim and uid, with "by controller" if so marked
+	Claims  map[string]string `json:"claims"`  // to be provisioned: namespace/name to selected node
 }
 
 func main() {
@@ -43,8 +46,7 @@ func main() {
 		fmt.Printf("volume-plugins %s\n", version.Get().GitVersion)
 		return
 	}
-	klog.LogToStderr(false)
-	klog.SetOutput(io.Discard)
+	klog.SetLogger(klog.Logger{}) // logs nothing: what is rejected is an answer
 	if err := run(os.Stdin, os.Stdout); err != nil {
 		fmt.Fprintf(os.Stderr, "volume-plugins: %v\n", err)
 		os.Exit(1)

@@ -3,11 +3,16 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+	apiruntime "k8s.io/apimachinery/pkg/runtime"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/component-helpers/storage/volume"
 	fwk "k8s.io/kube-scheduler/framework"
 	schedulercache "k8s.io/kubernetes/pkg/scheduler/backend/cache"
 
@@ -29,6 +34,7 @@ type oracle struct {
 	framework framework.Framework
 	stores    map[string]cache.Indexer // by kind
 	snapshot  *lister
+	written   []apiruntime.Object
 }
 
 // lister lets the plugins, which are made once, see the snapshot of the scenario in hand.
@@ -57,6 +63,12 @@ func newOracle(waitForDrivers bool) (*oracle, error) {
 			"VolumeAttachment":      storage.VolumeAttachments().Informer().GetIndexer(),
 		},
 	}
+	// What is written is noted, and answered as it came: it is never read again.
+	client.PrependReactor("update", "*", func(action clienttesting.Action) (bool, apiruntime.Object, error) {
+		object := action.(clienttesting.UpdateAction).GetObject()
+		made.written = append(made.written, object)
+		return true, object, nil
+	})
 	profile, err := volumeProfile()
 	if err != nil {
 		return nil, err
@@ -80,10 +92,18 @@ func volumeProfile() (*config.KubeSchedulerProfile, error) {
 		{Name: names.VolumeRestrictions}, {Name: names.NodeVolumeLimits}, {Name: names.VolumeBinding}, {Name: names.VolumeZone},
 	}}
 	profile := &defaults.Profiles[0]
+	for _, each := range profile.PluginConfig {
+		if args, is := each.Args.(*config.VolumeBindingArgs); is {
+			args.BindTimeoutSeconds = 0 // nobody binds volumes here: after writing there is nothing to wait for
+		}
+	}
+	binding := config.PluginSet{Enabled: []config.Plugin{{Name: names.VolumeBinding}}}
 	profile.Plugins = &config.Plugins{
 		QueueSort: config.PluginSet{Enabled: []config.Plugin{{Name: names.PrioritySort}}},
 		PreFilter: volume,
 		Filter:    volume,
+		Reserve:   binding,
+		PreBind:   binding,
 		Bind:      config.PluginSet{Enabled: []config.Plugin{{Name: names.DefaultBinder}}},
 	}
 	return profile, nil
@@ -109,9 +129,51 @@ func (o *oracle) ask(asked *scenario, nodes []string) (map[string]verdict, error
 		if err != nil {
 			return nil, err
 		}
+		if status.IsSuccess() {
+			if err := o.bind(asked.pod, name, &found); err != nil {
+				return nil, err
+			}
+		}
 		verdicts[name] = found
 	}
 	return verdicts, nil
+}
+
+// bind goes on as if the node had been chosen, up to where the pod would be bound, and notes what was written.
+func (o *oracle) bind(pod *corev1.Pod, name string, found *verdict) error {
+	ctx, state := context.Background(), framework.NewCycleState()
+	node, err := o.snapshot.NodeInfos().Get(name)
+	if err != nil {
+		return err
+	}
+	o.written = nil
+	o.framework.RunPreFilterPlugins(ctx, state, pod)
+	o.framework.RunFilterPlugins(ctx, state, pod, node)
+	defer o.framework.RunReservePluginsUnreserve(ctx, state, pod, name)
+	if status := o.framework.RunReservePluginsReserve(ctx, state, pod, name); !status.IsSuccess() {
+		return fmt.Errorf("reserve: %s", status.Message())
+	}
+	if status := o.framework.RunPreBindPreFlights(ctx, state, pod, name); status.IsSkip() {
+		return nil
+	}
+	status := o.framework.RunPreBindPlugins(ctx, state, pod, name)
+	if !strings.Contains(status.Message(), "context deadline exceeded") {
+		return fmt.Errorf("prebind: %s", status.Message())
+	}
+	found.Volumes, found.Claims = map[string]string{}, map[string]string{}
+	for _, object := range o.written {
+		switch object := object.(type) {
+		case *corev1.PersistentVolume:
+			claim := object.Spec.ClaimRef
+			found.Volumes[object.Name] = fmt.Sprintf("%s/%s %s", claim.Namespace, claim.Name, claim.UID)
+			if object.Annotations[volume.AnnBoundByController] != "" {
+				found.Volumes[object.Name] += " by controller"
+			}
+		case *corev1.PersistentVolumeClaim:
+			found.Claims[object.Namespace+"/"+object.Name] = object.Annotations[volume.AnnSelectedNode]
+		}
+	}
+	return nil
 }
 
 func (o *oracle) fill(asked *scenario) error {
