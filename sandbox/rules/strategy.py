@@ -142,10 +142,12 @@ def _record_transition(kind: Kind, new: JSON, old: JSON) -> None:
     if kind.stored_resource != "persistentvolumes":
         return
     status, before = new.get("status") or {}, old.get("status") or {}
+    said, held = (each.get("lastPhaseTransitionTime") for each in (status, before))
     if status.get("phase") != before.get("phase"):
-        new["status"] = {**status, "lastPhaseTransitionTime": _now()}
-    elif "lastPhaseTransitionTime" in before:
-        new["status"] = {**status, "lastPhaseTransitionTime": before["lastPhaseTransitionTime"]}
+        if said is None or said == held:
+            new["status"] = {**status, "lastPhaseTransitionTime": _now()}
+    elif said is None and held is not None:
+        new["status"] = {**status, "lastPhaseTransitionTime": held}
 
 
 def _qos_class(pod: JSON) -> str:

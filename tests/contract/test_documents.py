@@ -45,6 +45,7 @@ async def test_discovery_has_an_aggregated_form(api):
     assert (resources["csinodes"]["scope"], resources["csinodes"]["responseKind"]["kind"]) == ("Cluster", "CSINode")
 
 
+@pytest.mark.controlplane
 async def test_the_sandbox_serves_what_a_real_server_serves(sandbox_api, kubernetes_api):
     """Every resource of the sandbox is one of the real server, with the same names, verbs and subresources."""
     ours = await _resources(sandbox_api)
@@ -67,6 +68,7 @@ async def _resources(api):
     return found
 
 
+@pytest.mark.controlplane
 async def test_the_sandbox_knows_the_fields_of_a_real_server(sandbox_api, kubernetes_api):
     """Fields, types, merge keys and list types, as OpenAPI v3 tells them."""
     for path in ("api/v1", "apis/storage.k8s.io/v1", "apis/apps/v1", "apis/coordination.k8s.io/v1"):
