@@ -200,7 +200,8 @@ class Binder:
                 self._volumes.assume(volume)
             self._reservations.volumes.release(volume.key)
             matches.append(match.with_volume(volume))
-        for provision in plan.provisions:
+        # A claim that two of the pod's volumes name is there twice.
+        for provision in {each.claim.key: each for each in plan.provisions}.values():
             claim = provision.claim
             if claim.selected_node != node:
                 claim = await self._writer.select_node(claim, node)

@@ -7,6 +7,7 @@ import pytest
 
 from kube.errors import Unreachable
 from model import names
+from model.meta import JSON
 from tests.extender.objects import claim, csi_node, node, pod, storage_class, volume
 from tests.extender.world import Caller, World, running
 from tests.waiting import eventually
@@ -58,6 +59,17 @@ async def test_storage_is_asked_for_on_the_node_and_awaited(world: World, caller
     world.put(volume("made", zone="a"))
     world.bind_claim("ns/c", "made")
     assert await call == ""
+
+
+async def test_a_claim_that_two_volumes_of_the_pod_name_is_asked_for_once(world: World, caller: Caller):
+    world.put(claim("c"))
+    made = world.put(pod("p", volumes=[_named("x", "c"), _named("y", "c")]))
+    call = asyncio.create_task(caller.bind(made, "n1"))
+    await eventually(lambda: world.writes == ["select c"])
+    world.put(volume("made"))
+    world.bind_claim("ns/c", "made")
+    assert await call == ""
+    assert world.writes == ["select c", "bind p"]
 
 
 async def test_volumes_are_written_before_claims(world: World, caller: Caller):
@@ -309,3 +321,7 @@ async def test_a_claim_pinned_to_a_node_that_is_only_new_stays_pinned(world: Wor
     world.catch_up()
     assert (await caller.filter(made, ["n1", "new"]))["NodeNames"] == ["new"]
     assert world.writes == []
+
+
+def _named(volume_name: str, claim_name: str) -> JSON:
+    return {"name": volume_name, "persistentVolumeClaim": {"claimName": claim_name}}
