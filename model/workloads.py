@@ -38,11 +38,36 @@ class PodSpec(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     node_selector: dict[str, str] | None = None
 
 
+class Happened(msgspec.Struct, frozen=True, gc=False):
+    """That something is so; how, is not read."""
+
+
+class ContainerState(msgspec.Struct, frozen=True, gc=False):
+    """Running, unless it says otherwise."""
+
+    waiting: Happened | None = None
+    terminated: Happened | None = None
+
+    @property
+    def runs(self) -> bool:
+        """Whether the container runs, as far as is known."""
+        return self.waiting is None and self.terminated is None
+
+
+class ContainerStatus(msgspec.Struct, frozen=True, gc=False):
+    """What a container of a pod does."""
+
+    state: ContainerState = ContainerState(waiting=Happened())
+
+
 class PodStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """status of a Pod."""
 
     phase: str = "Pending"
     nominated_node_name: str = ""
+    init_container_statuses: tuple[ContainerStatus, ...] | None = None
+    container_statuses: tuple[ContainerStatus, ...] | None = None
+    ephemeral_container_statuses: tuple[ContainerStatus, ...] | None = None
 
 
 class Pod(Object, frozen=True, gc=False):
@@ -55,6 +80,17 @@ class Pod(Object, frozen=True, gc=False):
     def terminated(self) -> bool:
         """Whether it has run to its end, so that its volumes are no longer in use."""
         return self.status.phase in ("Succeeded", "Failed")
+
+    @property
+    def over(self) -> bool:
+        """Whether it has run to its end, or is on its way out and none of its containers runs."""
+        return self.terminated or (self.deleting and not self._runs)
+
+    @property
+    def _runs(self) -> bool:
+        status = self.status
+        lists = (status.init_container_statuses, status.container_statuses, status.ephemeral_container_statuses)
+        return any(each.state.runs for statuses in lists for each in statuses or ())
 
     @property
     def shut_down(self) -> bool:

@@ -4,7 +4,7 @@ Rule: "Storage Object in Use Protection" in the Kubernetes concept page on persi
 asked: one that has ended protects until it is removed. One without a node does not protect, as kubelet starts no pod
 whose claim is on its way out.
 
-A Bound claim that stays also tells, by its condition Unused, whether a pod uses it that has not ended: with a node or
+A Bound claim that stays also tells, by its condition Unused, whether a pod uses it that is not over: with a node or
 without.
 """
 
@@ -92,7 +92,7 @@ def uses(pod: Pod, claim: PersistentVolumeClaim) -> bool:
 
 def may_free(pod: Pod) -> bool:
     """Whether a pod, still there, may have stopped to keep its claims: others can not free one."""
-    return pod.terminated or pod.shut_down or not pod.spec.node_name
+    return pod.over or pod.shut_down or not pod.spec.node_name
 
 
 def _is_of(claim: PersistentVolumeClaim, pod: Pod, volume: PodVolume) -> bool:
@@ -103,4 +103,4 @@ def _is_of(claim: PersistentVolumeClaim, pod: Pod, volume: PodVolume) -> bool:
 
 
 def _will_use(pod: Pod, claim: PersistentVolumeClaim) -> bool:
-    return not pod.terminated and any(_is_of(claim, pod, volume) for volume in pod.volumes)
+    return not pod.over and any(_is_of(claim, pod, volume) for volume in pod.volumes)

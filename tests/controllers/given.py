@@ -1,5 +1,6 @@
 """Claims, volumes and pods as the API shows them, with just what decides."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -45,13 +46,18 @@ def volume(name: str = "disk", *, metadata: JSON | None = None, **parts: Any) ->
 
 
 def pod(
-    name: str = "web", *volumes: JSON, node: str = "n1", metadata: JSON | None = None, phase: str = "Running"
+    name: str = "web",
+    *volumes: JSON,
+    node: str = "n1",
+    metadata: JSON | None = None,
+    phase: str = "Running",
+    containers: Sequence[JSON] = (),
 ) -> Pod:
     """A pod of namespace `ns`, on a node unless `node` is empty."""
     whole = {
         "metadata": {"name": name, "namespace": "ns", "uid": f"uid-{name}", **(metadata or {})},
         "spec": {"nodeName": node, "volumes": list(volumes)},
-        "status": {"phase": phase},
+        "status": {"phase": phase, "containerStatuses": list(containers)},
     }
     return msgspec.convert(whole, Pod)
 

@@ -79,6 +79,8 @@ def test_a_pod_that_ends_or_has_no_node_may_free_its_claims():
 
 
 BOUND = {"phase": "Bound"}
+RUNNING = [{"state": {"terminated": {"exitCode": 0}}}, {"state": {"running": {"startedAt": GOING}}}]
+STOPPED = [{"state": {"terminated": {"exitCode": 0}}}, {"state": {"waiting": {"reason": "CrashLoopBackOff"}}}]
 
 
 def marked(status):
@@ -93,8 +95,21 @@ def marked(status):
         (pod("web", names_claim("data"), node=""), False),
         (pod("web", names_claim("data"), phase="Succeeded"), True),
         (pod("web", names_claim("other")), True),
+        (pod("web", names_claim("data"), metadata={"deletionTimestamp": GOING}), True),
+        (pod("web", names_claim("data"), metadata={"deletionTimestamp": GOING}, containers=RUNNING), False),
+        (pod("web", names_claim("data"), metadata={"deletionTimestamp": GOING}, containers=STOPPED), True),
+        (pod("web", names_claim("data"), containers=STOPPED), False),
     ],
-    ids=["running", "without a node", "completed", "with another claim"],
+    ids=[
+        "running",
+        "without a node",
+        "completed",
+        "with another claim",
+        "going, never started",
+        "going, still running",
+        "going, stopped",
+        "restarting",
+    ],
 )
 @pytest.mark.parametrize("said", ["True", "False", "Unknown", ""])
 def test_a_bound_claim_says_whether_a_pod_uses_it(said, user, unused):
