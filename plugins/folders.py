@@ -75,6 +75,16 @@ def empty(root: Path, way: PurePosixPath) -> None:
         _empty(folder, str(root / way))
 
 
+def link(path: Path, target: Path) -> None:
+    """A link at the path, with the directories that lead there, in one step; one that is there is replaced."""
+    with explained(f"make {path}"):
+        path.parent.mkdir(0o750, parents=True, exist_ok=True)
+        beside = path.with_name(f".{path.name}")
+        beside.unlink(missing_ok=True)
+        beside.symlink_to(target)
+        beside.replace(path)
+
+
 @contextmanager
 def opened(path: str | Path, parent: int | None = None) -> Iterator[int]:
     """A descriptor of a directory that is no link."""

@@ -52,13 +52,13 @@ class Local:
         path, kind = await self._look_at(source)
         return path if kind == "directory" else self._mounts_folder / path_part(source.name)
 
-    async def mount_device(self, source: Source, device: str, path: Path) -> None:
+    async def mount_device(self, source: Source, device: str, path: Path, fs_group: int | None = None) -> None:
         """Mount the block device's file system; a directory needs nothing.
 
         Raises:
             Failed: it is neither, or can not be formatted or mounted.
         """
-        del device
+        del device, fs_group
         async with self._lock(source.name):
             found, kind = await self._look_at(source)
             if kind == "directory" or await self._host.mounts.is_mount_point(path):
@@ -117,7 +117,7 @@ class Local:
             if not await self._host.mounts.is_mount_point(held):
                 await self._blocking.run(str(held), "making", partial(_make_file, held))
                 await self._host.mounts.mount(str(found), held, "", ("bind",))
-            await self._blocking.run(str(link), "linking", partial(_link, link, found))
+            await self._blocking.run(str(link), "linking", partial(folders.link, link, found))
         return link
 
     async def unmap_device(self, name: str, pod_uid: str) -> None:
@@ -222,15 +222,6 @@ def _make_file(path: Path) -> None:
     with folders.explained(f"make {path}"):
         path.parent.mkdir(0o750, parents=True, exist_ok=True)
         path.touch(0o750)
-
-
-def _link(link: Path, target: Path) -> None:
-    with folders.explained(f"make {link}"):
-        link.parent.mkdir(0o750, parents=True, exist_ok=True)
-        beside = link.with_name(f".{link.name}")
-        beside.unlink(missing_ok=True)
-        beside.symlink_to(target)
-        beside.replace(link)
 
 
 def _unlink(path: Path) -> None:

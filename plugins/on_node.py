@@ -1,4 +1,4 @@
-"""Which plugin mounts a volume on this node: those that are built in, and the FlexVolume drivers that are there now.
+"""Which plugin mounts a volume on this node: those that are built in, CSI, and the FlexVolume drivers there are now.
 
 A plugin that lacks what is asked for answers None: that volume simply has no such step.
 """
@@ -25,13 +25,15 @@ FLEX: Final = "flexVolume"
 class NodePlugins:
     """The plugins of one node."""
 
-    def __init__(self, host: Host, prober: Prober | None = None) -> None:
+    def __init__(self, host: Host, prober: Prober | None = None, csi: Mounter | None = None) -> None:
+        """`csi` is a `plugins.csi.mounting.mounter.CsiMounter`, which a node without CSI does not load."""
         self._prober = prober
         self._built_in: Mapping[str, object] = {
             "hostPath": HostPathMounter(),
             "local": Local(host),
             "nfs": NfsMounter(host),
             "emptyDir": EmptyDir(host),
+            **({"csi": csi} if csi else {}),
         }
 
     async def mounter(self, source: Source) -> Mounter:

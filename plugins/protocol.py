@@ -159,8 +159,8 @@ class DeviceMounter(Protocol):
     async def device_mount_path(self, source: Source) -> Path:
         """Where it is, or will be, mounted."""
 
-    async def mount_device(self, source: Source, device: str, path: Path) -> None:
-        """Mount it there; what is mounted already is a success."""
+    async def mount_device(self, source: Source, device: str, path: Path, fs_group: int | None = None) -> None:
+        """Mount it there; what is mounted already is a success. The group is for plugins that mount for one."""
 
     async def unmount_device(self, path: Path) -> None:
         """Take that mount away, and its directory; what is gone already is a success."""

@@ -77,8 +77,9 @@ class Driver:
         await self._call("getvolumename", self._options(source))
         return self._on_node.root / "plugins" / PLUGIN / self._mount_directory(source)
 
-    async def mount_device(self, source: Source, device: str, path: Path) -> None:
+    async def mount_device(self, source: Source, device: str, path: Path, fs_group: int | None = None) -> None:
         """Mount it, or make a file system on a blank device and mount that. A path that was made is left on failure."""
+        del fs_group
         self._check_attachable("mountdevice")
         host = self._on_node
         await host.make_directory(path)

@@ -25,12 +25,11 @@ from plugins.csi.hostpath.loops import Loops
 from plugins.csi.hostpath.operations import Operations
 from plugins.csi.hostpath.settings import GI, Settings
 from plugins.csi.hostpath.store import Store, Target, Volume
+from plugins.csi.names import EPHEMERAL
 from plugins.csi.serving import Bound, Refused, bind
 from plugins.errors import PluginError
 from plugins.mounts import Mounts
 
-EPHEMERAL: Final = "csi.storage.k8s.io/ephemeral"
-"""Of a volume that a pod has in its own spec: it is made when it is published, and goes after that."""
 SIZE: Final = "size"
 """An ephemeral volume's attribute: its size in bytes."""
 Rpc = pb.NodeServiceCapability.RPC
