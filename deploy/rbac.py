@@ -160,7 +160,11 @@ CONTROLLERS: Final[Mapping[str, tuple[Grant, ...]]] = {
         _grant(EVENTS, "watch", place=Place.RECYCLER),
         *TELLS,
     ),
-    "persistentvolumeclaim-protection-controller": (_grant(CLAIMS, "patch"), _grant(PODS, "list")),
+    "persistentvolumeclaim-protection-controller": (
+        _grant(CLAIMS, "patch"),
+        _grant(CLAIMS, "patch", "status"),
+        _grant(PODS, "list"),
+    ),
     "persistentvolume-protection-controller": (_grant(VOLUMES, "patch"),),
     "persistentvolume-expander-controller": (_grant(CLAIMS, "patch"), *TELLS),
     "ephemeral-volume-controller": (
