@@ -24,7 +24,6 @@ from model.resources import CLAIMS, CLASSES, MUTATING_WEBHOOKS, VALIDATING_WEBHO
 from tests.waiting import eventually
 from webhooks.rules import select
 from webhooks.rules.rule import Operation, Phase
-from webhooks.settings import Settings
 
 URL = "https://127.0.0.1:9443"
 
