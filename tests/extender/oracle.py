@@ -19,6 +19,7 @@ from extender.verdict import EvaluationError
 from extender.wire import Candidates, filter_error, filter_result
 from model.meta import JSON
 from model.names import BOUND_BY_CONTROLLER
+from model.quantity import nanos
 from model.workloads import Pod
 from storage.binding import reserved_for
 
@@ -156,6 +157,16 @@ def disagreement(said: Answer, snapshot: Snapshot) -> str:
         return f"theirs: {theirs}\nours:   {ours}"
     for node in theirs["NodeNames"]:
         writes = written(snapshot, said.shown.pod, node)
-        if writes != said.words[node].writes:
+        if _by_size(writes, said.shown) != _by_size(said.words[node].writes, said.shown):
             return f"on {node} theirs: {said.words[node].writes}\nours:   {writes}"
     return ""
+
+
+def _by_size(writes: Writes, scenario: Scenario) -> dict[str | int, str]:
+    """With a volume's size for its name: of volumes alike in size the scheduler takes any."""
+    sizes = {
+        obj["metadata"]["name"]: nanos(obj["spec"]["capacity"]["storage"])
+        for obj in scenario.objects
+        if obj["kind"] == "PersistentVolume"
+    }
+    return {sizes.get(name, name): who for name, who in writes.items()}
