@@ -5,6 +5,7 @@ from dataclasses import replace
 from model import names
 from tests.controllers.inprocess import SETTINGS, namespace, settled, storage_class, world
 from tests.controllers.manifests import claim, volume
+from tests.waiting import eventually
 
 BINDER = ("persistentvolume-binder-controller",)
 
@@ -62,3 +63,80 @@ async def test_a_late_default_class_is_given_to_who_left_it_open():
         assert given["spec"]["storageClassName"] == "std"
         assert given["metadata"]["annotations"][names.STORAGE_PROVISIONER] == "example.com/x"
         assert made.claim("none")["spec"]["storageClassName"] == ""
+
+
+async def test_what_goes_is_noticed_without_a_resync():
+    async with world(claim("c"), volume("v"), claim("d"), volume("w")) as made, made.controllers(*BINDER) as running:
+        await running.settle()
+        held, lost = (key.partition("/")[2] for key in made.pairs())
+        kept, gone = made.pairs()[f"default/{held}"], made.pairs()[f"default/{lost}"]
+        for kind, space, name in (("PersistentVolumeClaim", "default", held), ("PersistentVolume", "", gone)):
+            await made.merge(kind, space, name, {"metadata": {"finalizers": None}})
+            await made.delete(kind, space, name)
+        await running.rest()
+        assert made.volume(kept)["status"]["phase"] == "Released"
+        assert made.claim(lost)["status"]["phase"] == "Lost"
+        await made.create(volume(gone))
+        await running.rest()
+        assert made.claim(lost)["status"]["phase"] == "Bound"
+        assert made.volume(gone)["status"]["phase"] == "Bound"
+
+
+async def test_a_volume_that_is_given_back_is_offered_without_a_resync():
+    async with world(claim("c"), volume("v")) as made, made.controllers(*BINDER) as running:
+        await running.settle()
+        await made.create(claim("waits"))
+        await made.merge("PersistentVolumeClaim", "default", "c", {"metadata": {"finalizers": None}})
+        await made.delete("PersistentVolumeClaim", "default", "c")
+        await running.rest()
+        assert made.volume("v")["status"]["phase"] == "Released"
+        await made.merge("PersistentVolume", "", "v", {"spec": {"claimRef": None}})
+        await running.rest()
+        assert made.pairs() == {"default/waits": "v"}
+
+
+async def test_a_claim_that_the_cache_does_not_know_yet_keeps_its_volume():
+    async with world(volume("v")) as made, made.controllers(*BINDER) as running:
+        await running.settle()
+        running.transport.lagging.add("persistentvolumeclaims")
+        await made.create(claim("c"))
+        reference = {"namespace": "default", "name": "c", "uid": made.claim("c")["metadata"]["uid"]}
+        await made.merge("PersistentVolume", "", "v", {"spec": {"claimRef": reference}})
+        shown = made.volume("v")["metadata"]["resourceVersion"]
+        await eventually(lambda: running.work.caches.volumes.get("v").metadata.resource_version == shown)
+        await eventually(running.work.resting)
+        assert made.volume("v")["status"]["phase"] == "Available"
+        running.transport.catch_up()
+        await running.rest()
+        assert made.pairs() == {"default/c": "v"}
+        assert made.volume("v")["status"]["phase"] == "Bound"
+
+
+async def test_what_dashboards_ask_for():
+    there = (claim("c"), volume("v"), claim("d", storageClassName="none"))
+    async with world(*there) as made, made.controllers(*BINDER) as running:
+        await running.settle()
+        counted = running.registry.get_sample_value
+        labels = {"namespace": "default", "volume_attributes_class": ""}
+        assert counted("pv_collector_bound_pv_count", {"storage_class": ""}) == 1
+        assert counted("pv_collector_total_pv_count", {"plugin_name": "N/A", "volume_mode": "Filesystem"}) == 1
+        assert counted("pv_collector_bound_pvc_count", labels | {"storage_class": ""}) == 1
+        assert counted("pv_collector_unbound_pvc_count", labels | {"storage_class": "none"}) == 1
+
+
+async def test_the_time_that_others_take_to_make_and_destroy_is_measured():
+    made_by = {"annotations": {names.PROVISIONED_BY: "csi.example.com"}}
+    policy = {"persistentVolumeReclaimPolicy": "Delete", "csi": {"driver": "csi.example.com", "volumeHandle": "h"}}
+    asking = claim("c", storageClassName="ext")
+    async with world(storage_class("ext", "csi.example.com"), asking) as made, made.controllers() as running:
+        await running.settle()
+        reference = {"namespace": "default", "name": "c", "uid": made.claim("c")["metadata"]["uid"]}
+        await made.create(volume("v", metadata=made_by, claimRef=reference, storageClassName="ext", **policy))
+        await running.rest()
+        await made.delete("PersistentVolumeClaim", "default", "c")
+        await running.rest()
+        await made.delete("PersistentVolume", "", "v")
+        await running.rest()
+        for operation in ("provision", "delete"):
+            labels = {"plugin_name": "csi.example.com", "operation_name": operation}
+            assert running.registry.get_sample_value("volume_operation_total_seconds_count", labels) == 1
