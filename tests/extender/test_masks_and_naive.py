@@ -18,7 +18,7 @@ from tests.extender.tables import Cluster
 Outcome = dict[str, naive.Verdict] | str
 SEEDS = st.integers(0, 2**40)
 # A seed has no structure to shrink along.
-MANY = settings(max_examples=1500, deadline=None, phases=(Phase.explicit, Phase.generate))
+MANY = settings(max_examples=600, deadline=None, phases=(Phase.explicit, Phase.generate))
 
 
 def by_masks(snapshot: Snapshot, pod: JSON, names: list[str]) -> Outcome:
