@@ -1,7 +1,7 @@
 """Work that blocks, off the event loop and with a deadline: file systems hang, and a hung call can not be ended.
 
 Each piece of work has a daemon thread of its own, so that one that hangs holds up neither the others nor the end of
-the process. Whoever asks for the same work again while it still runs waits for it instead of starting it twice.
+the process. On one subject there is one piece of work at a time: what hangs does not gather more threads that hang.
 """
 
 import asyncio
@@ -20,29 +20,25 @@ class Blocking:
 
     def __init__(self, deadline_seconds: float) -> None:
         self._deadline_seconds = deadline_seconds
-        self._running: dict[str, tuple[str, asyncio.Future[Any]]] = {}
+        self._running: dict[str, asyncio.Future[Any]] = {}
 
     async def run(self, subject: str, what: str, work: Callable[[], T]) -> T:
-        """Do the work on the subject, after any other work on it has ended.
+        """Do the work on the subject, after all earlier work on it has ended; `what` is for the message.
 
         Raises:
             InDoubt: it did not end in time, and may still be running.
         """
         try:
             async with asyncio.timeout(self._deadline_seconds):
-                return await self._joined(subject, what, work)
+                while (earlier := self._running.get(subject)) is not None:
+                    await asyncio.wait([earlier])
+                running = self._running[subject] = _in_thread(work)
+                running.add_done_callback(lambda _: self._running.pop(subject, None))
+                # Whoever stops waiting does not stop the work: it goes on, and holds back what comes after it.
+                result: T = await asyncio.shield(running)
+                return result
         except TimeoutError:
             raise InDoubt(f"{what} {subject} did not end within {self._deadline_seconds:g} s") from None
-
-    async def _joined(self, subject: str, what: str, work: Callable[[], T]) -> T:
-        while (running := self._running.get(subject)) is not None and running[0] != what:
-            await asyncio.wait([running[1]])
-        if running is None:
-            running = self._running[subject] = (what, _in_thread(work))
-            running[1].add_done_callback(lambda _: self._running.pop(subject, None))
-        # Whoever stops waiting does not stop the work: it goes on, and the next one to ask joins it.
-        result: T = await asyncio.shield(running[1])
-        return result
 
 
 def _in_thread(work: Callable[[], T]) -> asyncio.Future[T]:
