@@ -19,6 +19,9 @@ FOREIGN: Final = "a.example/foreign"
 BASES: Final = ("ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod")
 """States without a class share what has none; each has one of these modes to itself."""
 
+HOST_PATH: Final = "kubernetes.io/host-path"
+ATTRIBUTES: Final = "gold"
+
 _CLAIM: Final = "PersistentVolumeClaim"
 _VOLUME: Final = "PersistentVolume"
 _PROVISIONERS: Final = (
@@ -27,6 +30,7 @@ _PROVISIONERS: Final = (
     "kubernetes.io/gce-pd",
     "kubernetes.io/aws-ebs",
     "kubernetes.io/unheard-of",
+    HOST_PATH,
 )
 _SOURCES: Final[tuple[JSON, ...]] = (
     {"nfs": {"server": "10.0.0.1", "path": "/export"}},
@@ -54,10 +58,28 @@ def states(seed: int, count: int) -> list[State]:
     random = Random(seed)
     bases = list(BASES)
     random.shuffle(bases)
-    return [
+    batch = [
         _Drawing(random, f"differential-{seed}-{number}", bases[number] if number < len(bases) else None).state()
         for number in range(count)
     ]
+    batch[0].objects.append(_NODE)
+    if random.random() < 0.5:
+        batch[0].steps.insert(0, {"create": _default_class(f"differential-{seed}-default")})
+    return batch
+
+
+_NODE: Final[JSON] = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE, "labels": {names.HOSTNAME: NODE}}}
+
+
+def _default_class(name: str) -> JSON:
+    return {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {"name": name, "annotations": {names.DEFAULT_CLASS: "true"}},
+        "provisioner": DRIVER,
+        "reclaimPolicy": "Delete",
+        "volumeBindingMode": "Immediate",
+    }
 
 
 class _Drawing:
@@ -148,6 +170,8 @@ class _Drawing:
         }
         if self._chance(0.12):
             spec["volumeMode"] = "Block"
+        if self._chance(0.08):
+            spec["volumeAttributesClassName"] = ATTRIBUTES
         return spec
 
     def _claim_annotations(self) -> dict[str, str]:
@@ -194,6 +218,8 @@ class _Drawing:
         }
         if reference is not None:
             spec["claimRef"] = reference
+        if "csi" in source and self._chance(0.3):
+            spec["volumeAttributesClassName"] = ATTRIBUTES
         if self._chance(0.12):
             spec["volumeMode"] = "Block"
         metadata: JSON = {"annotations": self._volume_annotations(reference)}
@@ -305,8 +331,8 @@ class _Drawing:
     # --- what happens afterwards ---
 
     def _draw_steps(self, volumes: list[str]) -> None:
-        for _ in range(self._pick(0, 1, 1, 2)):
-            self._state.steps.append(self._pick(*self._possible_steps(volumes)))
+        for number in range(self._pick(0, 1, 1, 2)):
+            self._state.steps.append(self._pick(*self._possible_steps(volumes), *self._late(number)))
 
     def _possible_steps(self, volumes: list[str]) -> Iterator[JSON]:
         claim = {"kind": _CLAIM, "metadata": {"namespace": self._name, "name": "main"}}
@@ -319,6 +345,20 @@ class _Drawing:
             if name != self._bound_to:  # else both claims could run for it
                 yield {"merge": volume, "change": {"spec": {"claimRef": None}}}
             yield {"merge": volume, "change": {"spec": {"persistentVolumeReclaimPolicy": "Retain"}}}
+
+    def _late(self, number: int) -> Iterator[JSON]:
+        """What comes when all else has settled: a volume that suits, and a claim that takes what is left."""
+        spec = {
+            "capacity": {"storage": "9Gi"},
+            "accessModes": self._volume_modes(0),
+            "persistentVolumeReclaimPolicy": "Retain",
+            "storageClassName": self._class,
+            **_SOURCES[0],
+        }
+        metadata: JSON = {"name": f"{self._name}-v-late-{number}", "labels": {"tier": "cold"}}
+        yield {"create": {"apiVersion": "v1", "kind": _VOLUME, "metadata": metadata, "spec": spec}}
+        metadata = {"name": f"late-{number}", "namespace": self._name}
+        yield {"create": {"apiVersion": "v1", "kind": _CLAIM, "metadata": metadata, "spec": self._claim_spec(2)}}
 
     # --- small things ---
 

@@ -6,6 +6,7 @@ from typing import Any
 from model.meta import JSON
 
 MARK = "@uid:"
+_UID_LENGTH = 36
 
 
 class Uids:
@@ -50,8 +51,8 @@ class Uids:
                 return {key: self.named(each) for key, each in value.items()}
             case list():
                 return [self.named(each) for each in value]
-            case str() if value in self._tokens:
-                return MARK + self._tokens[value]
+            case str() if value[-_UID_LENGTH:] in self._tokens:
+                return value[:-_UID_LENGTH] + MARK + self._tokens[value[-_UID_LENGTH:]]
             case _:
                 return value
 
