@@ -30,13 +30,18 @@ from tests.plugins.mounts import RecordedMounts
 from tests.waiting import eventually
 
 
-@asynccontextmanager
-async def process(folder: Path, *more: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The driver as a process of its own, answering; killed at the end."""
-    command = (sys.executable, "-m", "lading", "csi-hostpath", "--endpoint", f"unix://{folder}/csi.sock")
+def command(folder: Path, *more: str) -> tuple[str, ...]:
+    """The command that users run."""
     options = ("--node-id", "n1", "--state", str(folder / "state"), "--log-level", "error")
+    return ("lading", "csi-hostpath", "--endpoint", f"unix://{folder}/csi.sock", *options, *more)
+
+
+@asynccontextmanager
+async def process(folder: Path, *module: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The driver as a process of its own, answering; killed at the end."""
+    module = module or ("tests.plugins.csi.hostpath_process", str(folder))
     started = await asyncio.create_subprocess_exec(
-        *command, *options, *more, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[3]
+        sys.executable, "-m", *module, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[3]
     )
     assert started.stdout is not None
     try:
@@ -49,7 +54,7 @@ async def process(folder: Path, *more: str) -> AsyncIterator[asyncio.subprocess.
 
 
 async def test_it_stops_cleanly_when_it_is_asked_to(tmp_path: Path) -> None:
-    async with process(tmp_path) as running:
+    async with process(tmp_path, *command(tmp_path)) as running:
         running.send_signal(signal.SIGTERM)
         assert await running.wait() == 0
     assert not (tmp_path / "csi.sock").exists()
@@ -193,7 +198,7 @@ async def test_a_state_that_is_none_is_an_error_that_says_so(tmp_path: Path) -> 
 
 async def test_it_ends_when_the_node_does_not_take_it(tmp_path: Path) -> None:
     socket = tmp_path / "hostpath.csi.lading-reg.sock"
-    async with process(tmp_path, "--registration-dir", str(tmp_path)) as running:
+    async with process(tmp_path, *command(tmp_path, "--registration-dir", str(tmp_path))) as running:
         await eventually(socket.exists)
         async with connect(str(socket)) as agent:
             assert (await agent.call(wire.GET_INFO, registration.InfoRequest(), 30)).endpoint == f"{tmp_path}/csi.sock"
