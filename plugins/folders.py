@@ -40,12 +40,20 @@ def make(root: Path, name: str, mode: int) -> Path:
     with explained(f"make {root / name}"):
         root.mkdir(parents=True, exist_ok=True)
         with opened(root) as top:
+            _check_owner(top, root)
             with suppress(FileExistsError):
                 os.mkdir(name, mode, dir_fd=top)
             with opened(name, top) as folder:
                 os.fsync(folder)
             os.fsync(top)
     return root / name
+
+
+def _check_owner(descriptor: int, path: Path) -> None:
+    """Where everybody may make directories, somebody else may have made this one to have what is put there."""
+    owner = os.fstat(descriptor).st_uid
+    if owner not in {0, os.geteuid()}:
+        raise Failed(f"can not make volumes in {path}: it belongs to user {owner}")
 
 
 def remove(root: Path, way: PurePosixPath) -> None:

@@ -67,6 +67,13 @@ async def test_a_link_in_the_place_of_the_directory_is_refused(
         await plugin.provision(request("pvc-1"))
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="not tested here: giving a directory away needs root")
+async def test_a_root_that_somebody_else_has_made_is_not_used(plugin: HostPath, made_root: Path) -> None:
+    os.chown(made_root, 12345, -1)
+    with pytest.raises(Failed, match="belongs to user 12345"):
+        await plugin.provision(request("pvc-1"))
+
+
 async def test_deleting_removes_all_and_twice_is_once(plugin: HostPath, root: Path) -> None:
     await plugin.provision(request("pvc-1"))
     (root / "pvc-1" / "a" / "b").mkdir(parents=True)
