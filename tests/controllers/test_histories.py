@@ -222,7 +222,7 @@ def _would_do(there, waiting):
 
 
 @given(st.lists(steps, min_size=10, max_size=40))
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_happens(history):
     asyncio.run(_run(history))
 
