@@ -95,6 +95,9 @@ class _Drawing:
         self._modes = [base] if base else ["ReadWriteOnce"]
         self._free = False
         """Whether the claim takes any volume that suits."""
+        self._made_by_plugin = False
+        """Whether a plugin makes the class's volumes. It does so in kube-controller-manager even if they do not suit:
+        a selector or an attributes class is refused by Lading, so no claim asks for one."""
         self._bound_to = ""
         """The volume that the other claim is, or was, bound to."""
         self._reserved = False
@@ -125,6 +128,7 @@ class _Drawing:
             "volumeBindingMode": mode,
             "allowVolumeExpansion": True,
         }
+        self._made_by_plugin = storage_class["provisioner"] == HOST_PATH
 
     # --- claims ---
 
@@ -139,7 +143,7 @@ class _Drawing:
             del spec["storageClassName"]
         if not self._base and self._chance(0.1):
             metadata["annotations"][names.BETA_STORAGE_CLASS] = spec.pop("storageClassName")
-        if self._chance(0.15):
+        if self._chance(0.15) and not self._made_by_plugin:
             spec["selector"] = {"matchLabels": {"tier": "cold"}}
         if self._chance(0.15):
             metadata["finalizers"] = [FOREIGN]
@@ -170,7 +174,7 @@ class _Drawing:
         }
         if self._chance(0.12):
             spec["volumeMode"] = "Block"
-        if self._chance(0.08):
+        if self._chance(0.08) and not self._made_by_plugin:
             spec["volumeAttributesClassName"] = ATTRIBUTES
         return spec
 
