@@ -7,6 +7,7 @@ holds authorities alone, never a serving certificate.
 import base64
 from dataclasses import dataclass
 
+from kube.cache import Cache
 from kube.client import Client, PatchType
 from kube.errors import NotFound
 from model.meta import JSON
@@ -25,6 +26,11 @@ class Registration:
 def registrations(name: str) -> tuple[Registration, Registration]:
     """The mutating and the validating configuration of that name."""
     return Registration(MUTATING_WEBHOOKS, name), Registration(VALIDATING_WEBHOOKS, name)
+
+
+def watch(client: Client, registration: Registration) -> Cache[WebhookConfiguration]:
+    """What tells of changes of a registration, once it is run."""
+    return Cache(client, registration.resource, fields=f"metadata.name={registration.name}")
 
 
 async def inject(client: Client, registration: Registration, bundle: bytes) -> bool:

@@ -13,7 +13,7 @@ from certs.authority import has_signed
 from certs.errors import BrokenAuthorityError, CertificateError, NameNotCertifiableError
 from certs.issue import Identity, Issued, Leaf, is_pair, issue, names_of
 from certs.issue import read as read_leaf
-from certs.rotation import LIVES, Lives, Period, Rest, Step, Switch, decide, why_renew
+from certs.rotation import LIVES, Begin, Lives, Period, Rest, Step, Switch, decide, why_renew
 from certs.state import STATE_FILES, Authorities, Files, advance, begin
 from certs.state import read as read_authorities
 from certs.store import Store
@@ -28,6 +28,8 @@ class Change:
 
     what: str
     why: str
+    emergency: bool = False
+    """Whether an authority was made anew with nothing to overlap with: for a moment nobody may trust anybody."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,8 @@ def rotated(
         authorities = read_authorities(files)
     except BrokenAuthorityError as error:
         # The generation is one that no earlier authority can have had.
-        return begin(NAME, now, int(now.timestamp()), lives), [Change("began a new authority", str(error))]
+        began = Change("began a new authority", str(error), emergency=True)
+        return begin(NAME, now, int(now.timestamp()), lives), [began]
     changes: list[Change] = []
     while not isinstance(step := decide(authorities.standing, now, trusted_by_all=trusted_by_all, lives=lives), Rest):
         authorities = advance(authorities, step, NAME, now, lives)
@@ -147,7 +150,8 @@ def status(files: Files) -> list[Line]:
 
 
 def _told(step: Step) -> Change:
-    return Change(f"authority: {type(step).__name__.lower()}", (type(step).__doc__ or "").split("\n", maxsplit=1)[0])
+    why = (type(step).__doc__ or "").split("\n", maxsplit=1)[0]
+    return Change(f"authority: {type(step).__name__.lower()}", why, emergency=isinstance(step, Begin))
 
 
 def _check_name(name: str) -> None:

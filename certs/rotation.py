@@ -43,6 +43,10 @@ class Period:
     start: datetime
     end: datetime
 
+    def holds(self, now: datetime) -> bool:
+        """Whether it is valid now. One that begins in the future was made by a clock that has been put right since."""
+        return self.start <= now < self.end
+
     def after(self, part: float) -> datetime:
         """The moment at which this part of the period has passed."""
         return self.start + (self.end - self.start) * part
@@ -99,8 +103,8 @@ Step = Begin | Prepare | Publish | Switch | Forget | Rest
 def decide(standing: Standing, now: datetime, *, trusted_by_all: bool, lives: Lives = LIVES) -> Step:
     """The one next step. `trusted_by_all`: whether everybody was seen to trust the following authority."""
     current, following = standing.current, standing.following
-    usable = following is not None and following.end > now
-    if current is None or current.end <= now:
+    usable = following is not None and following.holds(now)
+    if current is None or not current.holds(now):
         return Switch() if usable else Begin()
     if standing.previous is not None and now >= _forget_at(standing, lives):
         return Forget()
@@ -173,4 +177,6 @@ def why_renew(
         return "no trusted authority signed it"
     if set(names) != set(wanted):
         return "other names are wanted"
+    if now < leaf.start:
+        return "it is not valid yet: the clock was put back"
     return "it is old enough" if now >= renewal_time(leaf, jitter, lives) else None

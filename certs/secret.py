@@ -7,6 +7,7 @@ from typing import Final
 
 from certs.errors import ConflictError, StoreError
 from certs.store import Stored
+from kube.cache import Cache
 from kube.client import Client
 from kube.errors import AlreadyExists, Conflict, KubeError, NotFound
 from model.meta import JSON
@@ -23,6 +24,10 @@ class SecretStore:
         self._client = client
         self._namespace = namespace
         self._name = name
+
+    def watch(self) -> Cache[Secret]:
+        """What tells of changes of the Secret, once it is run."""
+        return Cache(self._client, SECRETS, namespace=self._namespace, fields=f"metadata.name={self._name}")
 
     async def load(self) -> Stored:
         """The files of the Secret; none and no version where it does not exist."""

@@ -196,9 +196,9 @@ def upkeep(names: Names) -> tuple[Grant, ...]:
     registration = (names.registration,)
     return (
         _own(SECRETS, "create"),
-        _own(SECRETS, "get patch", names.secret),
-        Grant(MUTATING_WEBHOOKS, frozenset({"get", "patch"}), names=registration),
-        Grant(VALIDATING_WEBHOOKS, frozenset({"get", "patch"}), names=registration),
+        _own(SECRETS, "get list watch patch", names.secret),
+        Grant(MUTATING_WEBHOOKS, frozenset({"get", "list", "watch", "patch"}), names=registration),
+        Grant(VALIDATING_WEBHOOKS, frozenset({"get", "list", "watch", "patch"}), names=registration),
     )
 
 

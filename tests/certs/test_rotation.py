@@ -52,6 +52,8 @@ SWITCHED = Standing(NEXT, previous=YEAR, switched=START + 244 * DAY)
         pytest.param(
             Standing(YEAR, replace(YEAR, end=START + DAY)), 300, True, Prepare, id="the following one expired"
         ),
+        pytest.param(Standing(YEAR), -1, True, Begin, id="made by a clock that ran ahead"),
+        pytest.param(Standing(YEAR, NEXT), 182, True, Rest, id="the following one is of a clock that ran ahead"),
     ],
 )
 def test_the_next_step(standing: Standing, day: float, trusted: bool, step: type) -> None:
@@ -60,15 +62,15 @@ def test_the_next_step(standing: Standing, day: float, trusted: bool, step: type
 
 def test_a_hurried_rotation_waits_for_the_overlap_and_for_the_previous_authority() -> None:
     hurried = replace(LIVES, prepare_at=0.0, switch_at=0.0)
-    published = replace(READY, published=START + 10 * DAY)
+    published = Standing(YEAR, replace(NEXT, start=START + 9 * DAY), published=START + 10 * DAY)
     assert decide(published, START + 10.5 * DAY, trusted_by_all=True, lives=hurried) == Rest(START + 11 * DAY)
     again = replace(published, previous=YEAR, switched=START + 9 * DAY)
     assert decide(again, START + 12 * DAY, trusted_by_all=True, lives=hurried) == Rest(START + 17 * DAY)
 
 
 def test_rest_ends_when_the_next_step_is_due() -> None:
-    for standing in (Standing(YEAR), READY, SWITCHED):
-        step = decide(standing, START + 200 * DAY if standing is READY else START + 100 * DAY, trusted_by_all=True)
+    for standing, day in ((Standing(YEAR), 100), (READY, 200), (SWITCHED, 246)):
+        step = decide(standing, START + day * DAY, trusted_by_all=True)
         assert isinstance(step, Rest)
         assert not isinstance(decide(standing, step.until, trusted_by_all=True), Rest)
 
@@ -145,6 +147,7 @@ def test_replicas_renew_between_two_fifths_and_three_fifths_of_a_life(jitter: fl
         (Period(START, START + 7 * DAY), ("b",), True, 1, "other names"),
         (Period(START, START + 7 * DAY), ("a",), False, 1, "no trusted authority"),
         (Period(START, START + 7 * DAY), ("a",), True, 4, "old enough"),
+        (Period(START, START + 7 * DAY), ("a",), True, -1, "not valid yet"),
     ],
 )
 def test_why_a_certificate_is_renewed(

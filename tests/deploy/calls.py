@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import aiohttp
@@ -36,7 +36,8 @@ def call_of(request: Request) -> Call:
     if parts[0] == "namespaces" and len(parts) > 2:
         _, namespace, *parts = parts
     plural, name, subresource = [*parts, "", ""][:3]
-    verb = VERBS.get(request.method) or ("get" if name else "watch" if "watch" in request.query else "list")
+    name = name or request.query.get("fieldSelector", "").removeprefix("metadata.name=")
+    verb = VERBS.get(request.method) or ("watch" if "watch" in request.query else "get" if len(parts) > 1 else "list")
     return Call(verb, group, f"{plural}/{subresource}" if subresource else plural, namespace, name)
 
 
@@ -89,7 +90,7 @@ def forbidden(calls: Iterable[Call], grants: Iterable[Grant], names: Names) -> l
 def idle(calls: Iterable[Call], grants: Iterable[Grant], names: Names) -> list[str]:
     """What is granted and was not used. An informer may list where it watches: it does so when a stream is refused."""
     made = set(calls)
-    made |= {Call("list", each.group, each.plural, each.namespace, "") for each in made if each.verb == "watch"}
+    made |= {replace(each, verb="list") for each in made if each.verb == "watch"}
     return sorted(
         f"{verb} {grant.plural} {name}".strip()
         for grant in grants

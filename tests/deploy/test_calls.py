@@ -238,6 +238,8 @@ async def test_the_upkeep_of_certificates_makes_the_calls_of_its_role(cluster: C
             clock=lambda later=later: now + later,
         )
         await kept.once()
+    async with running(kept.run()):
+        await eventually(lambda: sum(each.verb == "watch" for each in cluster.calls) == 3)
     fits(cluster.calls, upkeep(NAMES))
 
 

@@ -82,7 +82,7 @@ def test_of_the_registrations_only_our_own_may_be_patched() -> None:
             "apiGroups": ["admissionregistration.k8s.io"],
             "resources": ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"],
             "resourceNames": ["rel"],
-            "verbs": ["get", "patch"],
+            "verbs": ["get", "list", "patch", "watch"],
         }
     ]
 
