@@ -1,8 +1,7 @@
 """TLS for servers: strict contexts from files, reloaded while serving.
 
-A renewed certificate is used from the next handshake on; connections that stand are left alone. An authority added to
-the client bundle is trusted at once; one taken away is trusted until the process restarts, which is why certificates
-are short-lived.
+A renewed certificate, and a renewed bundle of those who may call, count from the next handshake on; connections that
+stand are left alone.
 """
 
 import asyncio
@@ -44,23 +43,30 @@ class TLSFiles:
         return context
 
     async def keep_fresh(self, context: ssl.SSLContext, every_seconds: float = 10.0) -> NoReturn:
-        """Reload the context whenever a file changes, for ever. A faulty file is reported and the old one stays."""
-        seen = await asyncio.to_thread(self._stamps)
+        """Let the files as they are now serve handshakes on the context, whenever they change, for ever.
+
+        A faulty set of files is reported and the last good one stays; it is tried again until it is whole.
+        """
+        newest, seen, reported = context, await asyncio.to_thread(self._stamps), ""
+
+        def use_newest(connection: ssl.SSLObject, _name: str | None, _listening: ssl.SSLContext) -> None:
+            connection.context = newest
+
+        context.sni_callback = use_newest
         while True:
             await asyncio.sleep(every_seconds)
             stamps = await asyncio.to_thread(self._stamps)
-            if stamps != seen:
-                seen = stamps
-                self._reload(context)
-
-    def _reload(self, context: ssl.SSLContext) -> None:
-        try:
-            self.server_context()  # on a context of its own first: a half-written pair must not reach the live one
-            self._load(context)
-        except TLSFilesError as error:
-            log.warning("certificate not reloaded", cert=str(self.cert), error=str(error))
-        else:
-            log.info("certificate reloaded", cert=str(self.cert))
+            if stamps == seen:
+                continue
+            try:
+                # A context of its own: a pair that is half written must not reach the one that serves.
+                newest, seen, reported = await asyncio.to_thread(self.server_context), stamps, ""
+            except TLSFilesError as error:
+                if str(error) != reported:
+                    log.warning("certificate not reloaded", cert=str(self.cert), error=str(error))
+                reported = str(error)
+            else:
+                log.info("certificate reloaded", cert=str(self.cert))
 
     def _load(self, context: ssl.SSLContext) -> None:
         _loading(lambda: context.load_cert_chain(self.cert, self.key), f"{self.cert} and {self.key}")
