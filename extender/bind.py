@@ -14,19 +14,22 @@ import structlog
 
 from extender.changes import Changes
 from extender.filters import concern, evaluate
+from extender.lessons import Lessons
 from extender.masks import bit
 from extender.plan import Plan
 from extender.progress import Lost, pending
 from extender.reservations import Reservations
+from extender.slots import SlotError, Slots, slots_once_bound
 from extender.snapshot import Snapshot
 from extender.stores import Store
-from extender.verdict import EvaluationError
+from extender.verdict import EvaluationError, Reason
 from extender.wire import ExtenderBindingArgs
 from extender.writes import Writer
 from kube.errors import Conflict, KubeError, NotFound, ServerTimeout, Unreachable
 from model.resources import ObjectT
 from model.volumes import PersistentVolume, PersistentVolumeClaim
 from model.workloads import Pod
+from storage.limits import overfull
 
 log = structlog.get_logger()
 
@@ -86,6 +89,7 @@ class Binder:
         volumes: AssumingStore[PersistentVolume],
         spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
         limits: BindLimits,
+        lessons: Lessons,
     ) -> None:
         """The stores are those beneath the reservations; `spawn` starts a task in the owner's group."""
         self._snapshot = snapshot
@@ -97,6 +101,7 @@ class Binder:
         self._volumes = volumes
         self._spawn = spawn
         self._limits = limits
+        self._lessons = lessons
         self._attempts: dict[str, Attempt] = {}
 
     @property
@@ -158,8 +163,8 @@ class Binder:
         if pod.spec.node_name:
             return _must_be_on(args.node, pod)
         # From here to the reservation nothing waits: two attempts can not choose the same volume, slot or claim.
-        plan = self._decide(pod, args.node)
-        with self._reservations.hold(pod, plan, args.node, self._snapshot.slots):
+        plan, taken = self._decide(pod, args.node)
+        with self._reservations.hold(pod, plan, args.node, self._snapshot.slots, taken):
             await self._until_ready(attempt, pod, await self._write(plan, args.node))
             if attempt.turned_away:
                 raise Refused("the volumes are ready; the next attempt binds the pod")
@@ -180,15 +185,33 @@ class Binder:
             raise Refused(f"pod {pod.key} has uid {pod.uid}, not {args.pod_uid}: it was deleted and made anew")
         return pod
 
-    def _decide(self, pod: Pod, node: str) -> Plan:
-        """All filters anew, for this node: the state has moved since they were asked."""
+    def _decide(self, pod: Pod, node: str) -> tuple[Plan, Slots]:
+        """All filters anew, for this node: the state has moved since they were asked. And the slots that it takes."""
         position = self._snapshot.nodes.position.get(node)
         if position is None:
             raise Refused(f'node "{node}" not found')
         verdicts = evaluate(pod, self._snapshot, bit(position))
         if not verdicts.feasible:
             raise Refused("the volumes no longer fit: " + ", ".join(each.message for each in verdicts.groups()))
-        return verdicts.plan.on(bit(position))
+        plan = verdicts.plan.on(bit(position))
+        return plan, self._slots(pod, plan, node)
+
+    def _slots(self, pod: Pod, plan: Plan, node: str) -> Slots:
+        """What the pod takes with the very volumes that were chosen: filters know only the class of their claims."""
+        slots = self._snapshot.slots
+        held = slots.on(node)
+        try:
+            taken = slots_once_bound(pod, plan, self._snapshot.stores, migrated=slots.has_csi_node(node))
+        except SlotError:
+            return {}  # only where no driver has a limit, or a filter had complained
+        new = {key: driver for key, driver in taken.items() if key not in held.present}
+        if over := overfull(held.limits, held.taken, new):
+            self._lessons.learn(pod, node, over[0].driver)
+            raise Refused(
+                f"the volumes chosen do not fit: {Reason.MAX_VOLUME_COUNT} ({over[0].used} of {over[0].limit} slots of "
+                f"driver {over[0].driver} are taken, {over[0].wanted} wanted)"
+            )
+        return taken
 
     async def _write(self, plan: Plan, node: str) -> Plan:
         """Volumes first, then claims; the plan with what the server answered. What is written already is left alone."""

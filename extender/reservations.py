@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import msgspec
 
 from extender.plan import Plan
-from extender.slots import SlotIndex
+from extender.slots import SlotIndex, Slots
 from extender.stores import Overlay, Store, indexes
 from extender.writes import claim_reference
 from model import names
@@ -29,8 +29,8 @@ class Reservations:
         self.volumes = Overlay(volumes, indexes("volumes"))
 
     @contextmanager
-    def hold(self, pod: Pod, plan: Plan, node: str, slots: SlotIndex) -> Iterator[None]:
-        """Hold the pod's place and volumes while the block runs.
+    def hold(self, pod: Pod, plan: Plan, node: str, slots: SlotIndex, taken: Slots) -> Iterator[None]:
+        """Hold the pod's place, the slots that it takes there, and its volumes while the block runs.
 
         To be entered at once after deciding, without waiting in between: that is what makes deciding and taking one.
         """
@@ -38,6 +38,7 @@ class Reservations:
         on_node = msgspec.structs.replace(pod, spec=spec)
         self.pods.hold(on_node)
         slots.on_pod(None, on_node)
+        slots.promise(on_node, taken)
         for match in plan.matches:
             self.volumes.hold(reserved(match.volume, match.claim))
         for provision in plan.provisions:
@@ -47,6 +48,7 @@ class Reservations:
         finally:
             self.pods.release(pod.key)
             slots.on_pod(on_node, None)
+            slots.withdraw(on_node)
             for match in plan.matches:
                 self.volumes.release(match.volume.key)
             for provision in plan.provisions:

@@ -28,6 +28,7 @@ from extender.decisions import Decision, Decisions
 from extender.filters import concern, evaluate
 from extender.gate import ANSWER_SECONDS, BYTES_AT_ONCE, Gate
 from extender.heal import Healer
+from extender.lessons import Lessons
 from extender.metrics import Metrics
 from extender.preempt import preempt
 from extender.reservations import Reservations
@@ -100,6 +101,7 @@ class Extender:
         changes = Changes()
         for kind in ("pods", "nodes", "claims", "volumes"):
             getattr(caches, kind).subscribe(changes.handler(kind))
+        self._lessons = Lessons(monotonic)
         self._binder = Binder(
             self._snapshot,
             reservations,
@@ -110,6 +112,7 @@ class Extender:
             volumes=caches.volumes,
             spawn=self._spawn,
             limits=settings.bind,
+            lessons=self._lessons,
         )
         self._gate = Gate(settings.bytes_at_once, settings.answer_seconds)
         self._decisions = Decisions()
@@ -183,6 +186,7 @@ class Extender:
                     args.pod.key, Decision(_now(), "filter", args.pod.uid, f"can not be judged: {error}")
                 )
                 return json_response(wire.filter_error(asked, str(error)))
+            verdicts = self._lessons.applied(args.pod, verdicts, self._snapshot.nodes)
             found = answer(asked.names, verdicts, self._snapshot.nodes)
             self._decided(args.pod, verdicts, asked.names, found)
             return json_response(wire.filter_result(asked, found.feasible, found.failed, found.unresolvable))

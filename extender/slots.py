@@ -10,9 +10,12 @@ from functools import reduce
 from operator import or_
 from typing import Final, TypeVar
 
+import msgspec
+
 from extender import masks
 from extender.masks import Mask
 from extender.nodes import NodeIndex
+from extender.plan import Plan
 from extender.stores import Stores, on_a_node
 from model.csi import CSINode, VolumeAttachment
 from model.volumes import PersistentVolume, PersistentVolumeClaim, StorageClass
@@ -73,6 +76,23 @@ def pod_slots(pod: Pod, stores: Stores, *, migrated: bool) -> dict[str, str]:
     return slots
 
 
+def slots_once_bound(pod: Pod, plan: Plan, stores: Stores, *, migrated: bool) -> dict[str, str]:
+    """The slots that a pod's volumes take once the plan is carried out; until then a claim counts by its class.
+
+    Raises:
+        SlotError: as `pod_slots`.
+    """
+    slots = pod_slots(pod, stores, migrated=migrated)
+    for match in plan.matches:
+        if by_class := limits.claim_slot(match.claim, None, stores.class_of(match.claim), migrated=migrated):
+            slots.pop(by_class[0], None)
+        spec = msgspec.structs.replace(match.claim.spec, volume_name=match.volume.name)
+        claim = msgspec.structs.replace(match.claim, spec=spec)
+        if taken := limits.claim_slot(claim, match.volume, None, migrated=migrated):
+            slots[taken[0]] = taken[1]
+    return slots
+
+
 def owns(pod: Pod, claim: PersistentVolumeClaim) -> bool:
     """Whether the claim was made for this very pod."""
     return claim.controller is not None and claim.controller.uid == pod.uid
@@ -94,6 +114,8 @@ class SlotIndex:
         self._stale: dict[str, None] = {}
         self._pods: dict[str, Slots] = {}
         """What pods on nodes take, by their keys, as it was counted last."""
+        self._promised: dict[str, Slots] = {}
+        """What pods that are being bound will take, by their keys."""
         self._attachments: dict[str, dict[str, str]] = {}
         """What is attached to nodes, by their names, as it was counted last."""
         self._said: dict[str, tuple[CSINode, Mapping[str, int], frozenset[str]]] = {}
@@ -148,6 +170,10 @@ class SlotIndex:
         """The nodes with a CSINode."""
         return self._sets.get("csi", 0)
 
+    def has_csi_node(self, node: str) -> bool:
+        """Whether this node has one."""
+        return self._stores.csi_nodes.get(node) is not None
+
     @property
     def limited(self) -> Mask:
         """The nodes that limit some driver."""
@@ -165,6 +191,18 @@ class SlotIndex:
     def registered(self, driver: str) -> Mask:
         """The nodes on which a driver has registered."""
         return self._sets.get(f"driver/{driver}", 0)
+
+    # --- promises ---
+
+    def promise(self, pod: Pod, slots: Slots) -> None:
+        """Count these for a pod on a node, in place of what its claims show."""
+        self._promised[pod.key] = slots
+        self._stale[pod.spec.node_name] = None
+
+    def withdraw(self, pod: Pod) -> None:
+        """Count what its claims show again."""
+        self._promised.pop(pod.key, None)
+        self._stale[pod.spec.node_name] = None
 
     # --- changes ---
 
@@ -301,7 +339,7 @@ class SlotIndex:
         present = dict[str, str]()
         for pod in self._stores.pods.by("placed", node):
             if pod.volumes:
-                slots = self._pods.get(pod.key)
+                slots = self._promised.get(pod.key) or self._pods.get(pod.key)
                 if slots is None:
                     slots = self._pods[pod.key] = pod_slots(pod, self._stores, migrated=True)
                 present.update(slots)

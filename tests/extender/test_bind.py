@@ -325,3 +325,52 @@ async def test_a_claim_pinned_to_a_node_that_is_only_new_stays_pinned(world: Wor
 
 def _named(volume_name: str, claim_name: str) -> JSON:
     return {"name": volume_name, "persistentVolumeClaim": {"claimName": claim_name}}
+
+
+# --- the slots of volumes that are chosen only now ---
+
+
+@pytest.fixture
+def one_slot(world: World) -> World:
+    """Both nodes take one volume of the driver; two free disks of it, whose class makes none."""
+    for name in ("n1", "n2"):
+        world.put(csi_node(name, **{"csi.example.com": 1}))
+    for number in range(3):
+        world.put(volume(f"v{number}", "static"))
+        world.put(claim(f"c{number}", "static"))
+    return world
+
+
+async def test_a_volume_that_is_chosen_takes_its_slot_at_once(one_slot: World, caller: Caller):
+    first, second = one_slot.put(pod("p0", "c0")), one_slot.put(pod("p1", "c1"))
+    call = asyncio.create_task(caller.bind(first, "n1"))
+    await eventually(lambda: one_slot.writes == ["reserve v0"])
+    error = await caller.bind(second, "n1")
+    assert "1 of 1 slots of driver csi.example.com are taken" in error
+    one_slot.bind_claim("ns/c0", "v0")
+    assert await call == ""
+    assert "node(s) exceed max volume count" in await caller.bind(second, "n1")
+    assert one_slot.writes == ["reserve v0", "bind p0"]
+
+
+async def test_a_node_that_bind_refused_is_not_offered_again_at_once(one_slot: World, caller: Caller):
+    other = one_slot.put(pod("there", "c2", node="n1"))
+    assert other
+    one_slot.bind_claim("ns/c2", "v2")
+    wanting = one_slot.put(pod("p0", "c0"))
+    assert (await caller.filter(wanting, ["n1", "n2"]))["NodeNames"] == ["n1", "n2"]
+    assert "are taken" in await caller.bind(wanting, "n1")
+    answer = await caller.filter(wanting, ["n1", "n2"])
+    assert answer["NodeNames"] == ["n2"]
+    assert answer["FailedNodes"] == {"n1": "node(s) exceed max volume count"}
+
+
+async def test_a_claim_of_the_drivers_own_class_counts_once(world: World, caller: Caller):
+    world.put(csi_node("n1", **{"csi.example.com": 1}))
+    world.put(volume("v"))
+    world.put(claim("c"))
+    made = world.put(pod("p", "c"))
+    call = asyncio.create_task(caller.bind(made, "n1"))
+    await eventually(lambda: world.writes == ["reserve v"])
+    world.bind_claim("ns/c", "v")
+    assert await call == ""
