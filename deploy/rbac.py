@@ -270,8 +270,10 @@ def roles(
         allowed = list(_rules(each for each in needed if each.place is place))
         if allowed:
             kind, namespace = "Role" if place.namespace(names) else "ClusterRole", place.namespace(names)
-            manifests.append(_object(VERSION, kind, account, names, namespace=namespace) | {"rules": allowed})
-            manifests.append(_binding(kind, account, names, namespace))
+            # Both places may be one namespace: two roles of one name there would be one.
+            name = f"{account}-{place}" if place is Place.RECYCLER else account
+            manifests.append(_object(VERSION, kind, name, names, namespace=namespace) | {"rules": allowed})
+            manifests.append(_binding(kind, name, account, names, namespace))
     return manifests
 
 
@@ -289,9 +291,9 @@ def _rules(needed: Iterable[Grant]) -> Iterator[JSON]:
         yield {"apiGroups": [group], "resources": plurals, **restricted, "verbs": sorted(allowed)}
 
 
-def _binding(kind: str, account: str, names: Names, namespace: str) -> JSON:
-    return _object(VERSION, f"{kind}Binding", account, names, namespace=namespace) | {
-        "roleRef": {"apiGroup": GROUP, "kind": kind, "name": account},
+def _binding(kind: str, role: str, account: str, names: Names, namespace: str) -> JSON:
+    return _object(VERSION, f"{kind}Binding", role, names, namespace=namespace) | {
+        "roleRef": {"apiGroup": GROUP, "kind": kind, "name": role},
         "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": names.namespace}],
     }
 
