@@ -16,6 +16,7 @@ BENCHES = {
     "watch_fanout": "watch fan-out to 100 watchers against bare streams",
     "informer_decode": "decode rate of the informer against orjson.loads",
     "scheduler_throughput": "a real kube-scheduler's pods/s with the extender against its own volume plugins",
+    "binding": "claims/s that Lading's binder binds against kube-controller-manager's, and against bare writes",
     "extender_filter": "the extender's /filter over 1,000 to 15,000 nodes against an aiohttp echo server",
 }
 

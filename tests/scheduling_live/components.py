@@ -40,6 +40,12 @@ class Command:
     _guard: Guard | None = field(default=None, repr=False)
     _process: Process | None = field(default=None, repr=False)
 
+    @property
+    def pid(self) -> int:
+        """Of its process, which runs."""
+        assert self._process is not None
+        return self._process.pid
+
     async def start(self) -> None:
         """Start it and wait until it says that it listens."""
         where = urlsplit(self.url).netloc or "127.0.0.1:0"
