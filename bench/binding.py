@@ -1,8 +1,8 @@
 """Claims bound a second on a real API server: Lading's binder, kube-controller-manager's, and four bare writes a claim.
 
 As many Available volumes as claims, of 1 to 7 Gi, all there before the binder starts; the binders in turn. The stock
-one runs twice: with its client's rate out of the way, and as it is by default, when it is watched for 20 s rather than to
-the end. Times and CPU count from the first claim that is bound to the last, so that no start-up is among them.
+one runs twice: with its client's rate out of the way, and as it is by default, when it is watched for 20 s rather than
+to the end. Times and CPU count from the first claim that is bound to the last, so that no start-up is among them.
 
 `LADING_BENCH_CLAIMS` says how many claims (default 1,000), `LADING_BENCH_ROUNDS` how often (default 3).
 """
