@@ -18,6 +18,7 @@ BENCHES = {
     "scheduler_throughput": "a real kube-scheduler's pods/s with the extender against its own volume plugins",
     "binding": "claims/s that Lading's binder binds against kube-controller-manager's, and against bare writes",
     "extender_filter": "the extender's /filter over 1,000 to 15,000 nodes against an aiohttp echo server",
+    "webhook_reviews": "admission reviews/s, and the time of one, against an aiohttp echo server",
 }
 
 

@@ -66,5 +66,5 @@ def _concerned(phase: Phase, rules: Iterable[Rule], review: Review[Any]) -> Iter
         return
     kind = type(review.subject)
     for rule in rules:
-        if phase in rule.phases and rule.resource.view is kind and review.operation in rule.operations:
+        if rule.resource.view is kind and phase in rule.phases and review.operation in rule.operations:
             yield rule

@@ -73,8 +73,11 @@ def topology_keys(review: ClassReview, facts: Facts) -> Iterator[Effect]:
     terms = review.subject.allowed_topologies or ()
     if not review.sets(lambda storage_class: storage_class.allowed_topologies):
         return
+    written = {expression.key for term in terms for expression in term.match_label_expressions or ()}
     exchanged = {
-        old: new for old, new in CURRENT_TOPOLOGY.items() if _uses_current(review.subject.provisioner, old, new, facts)
+        old: new
+        for old, new in CURRENT_TOPOLOGY.items()
+        if old in written and _uses_current(review.subject.provisioner, old, new, facts)
     }
     renamed = [_exchangeable(term, exchanged) for term in terms]
     if len({_meaning(term, keys) for term, keys in zip(terms, renamed, strict=True)}) < len(terms):

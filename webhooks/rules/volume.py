@@ -79,7 +79,8 @@ def affinity_keys(review: VolumeReview, facts: Facts) -> Iterator[Effect]:
     terms = _terms(review.raw)
     stored = _terms(review.old_raw)
     if not stored:
-        safe = {old: new for old, new in CURRENT_KEYS.items() if is_replaceable(old, facts)}
+        written = _keys_of(terms)
+        safe = {old: new for old, new in CURRENT_KEYS.items() if old in written and is_replaceable(old, facts)}
         yield from _exchange_keys(review.raw, safe)
     elif terms != stored:
         # Which keys were exchanged when the volume was stored shows in it, whatever the nodes carry today.
@@ -129,15 +130,17 @@ def _keys_of(terms: Iterable[JSON]) -> set[str]:
 
 def zone_affinity(review: VolumeReview, facts: Facts) -> Iterator[Effect]:
     """Write as node affinity what the scheduler enforces through zone and region labels anyway."""
-    return affinity_of_labels(review, _keys_on_every_node(facts))
+    return affinity_of_labels(review, lambda: _keys_on_every_node(facts))
 
 
-def affinity_of_labels(review: VolumeReview, usable: Collection[str]) -> Iterator[Effect]:
+def affinity_of_labels(review: VolumeReview, usable: Callable[[], Collection[str]]) -> Iterator[Effect]:
     """Write zone and region labels as node affinity, those of the usable keys, or put back what is stored."""
     stored = _terms(review.old_raw)
     if _terms(review.raw) or review.subject.spec.local is not None or (review.old is not None and not stored):
         return
-    keys = _keys_of(stored) if stored else usable
+    if not review.subject.labels.keys() & {ZONE, REGION}:
+        return
+    keys = _keys_of(stored) if stored else usable()
     expressions = _zone_expressions(review.subject.labels, keys)
     terms = [{"matchExpressions": expressions}]
     if expressions and stored in ([], terms):

@@ -31,7 +31,7 @@ def drop_beta_labels(review: VolumeReview, _facts: Facts) -> Iterator[Effect]:
 
 def zone_affinity_partial(review: VolumeReview, facts: Facts) -> Iterator[Effect]:
     """Write zone and region labels as node affinity even where only some nodes carry such a label."""
-    return affinity_of_labels(review, _keys_on_some_node(facts))
+    return affinity_of_labels(review, lambda: _keys_on_some_node(facts))
 
 
 def _keys_on_some_node(facts: Facts) -> Collection[str]:
