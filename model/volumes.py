@@ -210,8 +210,6 @@ class ClaimStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     access_modes: tuple[str, ...] | None = None
     capacity: dict[str, str] | None = None
     current_volume_attributes_class_name: str | None = None
-    allocated_resources: dict[str, str] | None = None
-    allocated_resource_statuses: dict[str, str] | None = None
     conditions: tuple[JSON, ...] | None = None
     """As they are: who changes one writes the whole list."""
 
