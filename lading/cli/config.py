@@ -11,6 +11,7 @@ import yaml
 
 from deploy import scheduler as scheduler_config
 from deploy import webhooks as registrations
+from deploy.cert_manager import certificates, injected
 from deploy.rbac import Component, Mode, Names, roles
 from deploy.scheduler import Trust
 from lading.cli import options
@@ -93,6 +94,10 @@ def webhooks(
             metavar="FILE", help="Whom the API server trusts there, in PEM; by default that is injected later."
         ),
     ] = None,
+    cert_manager: Annotated[
+        bool,
+        typer.Option("--cert-manager", help="Print what cert-manager needs as well, and let it inject whom to trust."),
+    ] = False,
     failure_policy: Annotated[
         registrations.FailurePolicy,
         typer.Option(help="What becomes of a request that could not be validated. Normalizing never fails one."),
@@ -118,16 +123,19 @@ def webhooks(
 
     Give --settings, --enable and --disable as to `lading webhooks`.
     """
-    _print(
-        registrations.configurations(
-            url or _service(service),
-            ca_bundle=_read(ca, "--ca") if ca else None,
-            rules=chosen(settings, enable or (), disable or ()).all_rules,
-            validating=failure_policy,
-            exclusions=registrations.Exclusions(tuple(exclude_namespace or EXCLUDED), tuple(exempt_user or ())),
-        ),
-        output,
+    if cert_manager and (url or ca):
+        raise OptionsError("--cert-manager certifies the Service and injects whom to trust: leave out --url and --ca")
+    made = registrations.configurations(
+        url or _service(service),
+        ca_bundle=_read(ca, "--ca") if ca else None,
+        rules=chosen(settings, enable or (), disable or ()).all_rules,
+        validating=failure_policy,
+        exclusions=registrations.Exclusions(tuple(exclude_namespace or EXCLUDED), tuple(exempt_user or ())),
     )
+    if cert_manager:
+        certified = _service(service)
+        made = [*certificates(certified), *(injected(each, certified) for each in made)]
+    _print(made, output)
 
 
 @app.command()
