@@ -33,10 +33,12 @@ def fixed(text: str, wanted: Iterable[tuple[Document, JSON]]) -> str:
         ManifestError: the text is written in a way that can not be changed in place.
     """
     changes = list(wanted)
+    if not changes:
+        return text
     found = (cut for document, new in changes for cut in _changes(text, document.node, document.content, new))
     # In the order in which they were found where they begin at one place: what is put in inside comes first.
     cuts = sorted(dict.fromkeys(found), key=lambda cut: (cut.start, cut.end))
-    source = changes[0][0].source if changes else "-"
+    source = changes[0][0].source
     for one, other in pairwise(cuts):
         if other.start < one.end:
             raise ManifestError(f"{source}: two changes meet in one place; mend it by hand")

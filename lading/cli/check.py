@@ -21,7 +21,7 @@ from model.meta import JSON
 from webhooks.check import Report, check
 from webhooks.findings import Finding, Outcome, findings, sarif, summary
 from webhooks.fixing import fixed
-from webhooks.manifests import Document, split
+from webhooks.manifests import Document, ManifestError, split
 from webhooks.settings import chosen
 
 STDIN: Final = "-"
@@ -58,6 +58,7 @@ class Text:
     name: str
     text: str
     documents: list[Document]
+    is_readable: bool = True
 
 
 def check_files(
@@ -89,7 +90,7 @@ def check_files(
     Volumes, claims and classes are checked as if they were created now; other kinds are passed over. Nothing is
     concluded from what the files do not hold. `kubectl kustomize DIR | lading check -f -` checks what an overlay
     makes. Ends with 0 if the API server with these rules would take them all, with 1 if not, with 2 if a file can not
-    be read.
+    be read; the others are checked all the same.
     """
     rules = chosen(settings, enable or (), disable or ())
     texts = [_read(name) for name in _files(file or ())]
@@ -100,7 +101,8 @@ def check_files(
         _fix(texts, _normalized(documents, reports))
         told = [each for each in told if each.outcome is not Outcome.NORMALIZED]
     _print(told, len(reports), output, aside=fix and STDIN in (file or ()))
-    raise typer.Exit(any(each.outcome in _FAILING[fail_on] for each in told))
+    unreadable = not all(each.is_readable for each in texts)
+    raise typer.Exit(2 if unreadable else any(each.outcome in _FAILING[fail_on] for each in told))
 
 
 def _files(names: Iterable[str]) -> Iterator[str]:
@@ -125,7 +127,11 @@ def _read(name: str) -> Text:
         raise OptionsError(f"-f {name}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise OptionsError(f"-f {name}: no YAML: {error}") from error
-    return Text(name, text, split(text, name))
+    try:
+        return Text(name, text, split(text, name))
+    except ManifestError as error:
+        complain(str(error))  # the others are checked all the same
+        return Text(name, text, [], is_readable=False)
 
 
 def _decoded(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -182,9 +183,31 @@ def test_what_can_not_be_read_ends_with_2(
     if content is not None:
         (tmp_path / "f.yaml").write_bytes(content)
     assert run(["check", "-f", str(tmp_path / "f.yaml")]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_what_can_not_be_read_hides_nothing_of_the_rest(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    template = folder / "base" / "template.yaml"
+    template.write_text("a: {{ .Values.x }}\n")
+    assert run(["check", "--fix", "-f", str(folder)]) == 2
     told = capsys.readouterr()
-    assert told.out == ""
-    assert said in told.err
+    assert f"{template}:1: " in told.err
+    assert "refused: PersistentVolume bad" in told.out
+    assert template.read_text() == "a: {{ .Values.x }}\n"
+
+
+@pytest.mark.kubectl
+def test_what_an_overlay_makes_is_checked(
+    kubectl: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "base" / "kustomization.yaml").write_text("namePrefix: prod-\nresources: [volumes.yaml]\n")
+    built = subprocess.run([kubectl, "kustomize", folder / "base"], check=True, capture_output=True, text=True)
+    monkeypatch.setattr("sys.stdin", io.StringIO(built.stdout))
+    assert run(["check", "-f", "-"]) == 1
+    told = capsys.readouterr().out
+    assert "-:" in told
+    assert "normalized: PersistentVolume prod-pv-1: would set spec.mountOptions" in told
+    assert "refused: PersistentVolume prod-bad: spec.hostPath.path /etc" in told
 
 
 def test_a_folder_without_manifests_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
