@@ -47,7 +47,7 @@ GRANTS: JSON = {
 }
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session", name="shared")
+@pytest_asyncio.fixture(scope="module", loop_scope="session", name="shared")
 async def shared_world(
     control_plane: ControlPlane, kubectl: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[World]:
