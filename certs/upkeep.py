@@ -13,6 +13,7 @@ seen: trust that is in force does not hang on it.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
 
@@ -137,6 +138,8 @@ class Upkeep:
         files, restored = self._restored(stored, now)
         trusted = await self._is_following_trusted(files)
         authorities, changes = rotated(files, now, trusted_by_all=trusted, lives=self._lives)
+        authorities, kept = self._with_replaced(authorities, now)
+        changes += kept
         if restored or changes:
             await self._authorities.save(authorities.files(), stored.version)
         self._metrics.emergencies.inc(sum(each.emergency for each in changes))
@@ -152,6 +155,19 @@ class Upkeep:
             if self._seen is not None and self._seen.signing.period.holds(now):
                 return self._seen.files(), [Change("restored the authority", str(error))]
         return stored.files, []
+
+    def _with_replaced(self, authorities: Authorities, now: datetime) -> tuple[Authorities, list[Change]]:
+        """What is stored, with the authority that was last seen to sign, should somebody have put another in its place.
+
+        Certificates of it are served until every replica has got to know the new one.
+        """
+        if self._seen is None or authorities.previous is not None:
+            return authorities, []
+        before = self._seen.signing
+        if before.certificate in authorities.trusted or not before.period.holds(now):
+            return authorities, []
+        overlapping = replace(authorities, previous=before.certificate, switched=now)
+        return overlapping, [Change("kept trusting the authority before", "another one was put in its place")]
 
     async def _is_following_trusted(self, files: Mapping[str, bytes]) -> bool:
         try:

@@ -13,6 +13,7 @@ from cryptography import x509
 
 from certs import authority
 from certs.errors import BrokenAuthorityError
+from certs.state import begin
 from kube.client import Client, connect
 from kube.config import load
 from kube.errors import NotFound
@@ -117,7 +118,23 @@ async def test_a_replica_that_starts_beside_a_damaged_secret_begins_anew(client:
         assert second.metric("lading_certs_emergencies_total") == 1
         await first.upkeep.once()
         assert await two.is_sound()
-        assert first.leaf().issuer == second.leaf().issuer
+        assert first.leaf().issuer != second.leaf().issuer, "the first one's stays good until it is old enough"
+
+
+async def test_an_authority_that_is_put_in_the_place_of_ours_overlaps_with_it(three: Installation) -> None:
+    """As a restored backup or another installation does: no certificate that is served meanwhile loses its trust."""
+    before = await three.authorities()
+    other = begin("other", three.time())
+    await three.write_secret(other.files())
+
+    async def both() -> bool:
+        (bundle, *more) = await three.bundles()
+        trusted = x509.load_pem_x509_certificates(bundle)
+        return not more and trusted == [before.signing.certificate, other.signing.certificate]
+
+    await eventually(both)
+    await eventually(three.is_sound)
+    assert (await three.authorities()).signing.certificate == other.signing.certificate
 
 
 async def test_a_bundle_that_is_emptied_is_filled_at_once(three: Installation) -> None:
