@@ -240,8 +240,11 @@ class Place:
         return await self.api.call("DELETE", self.path(resource, name), body, **options)
 
     async def clean(self) -> None:
-        """Delete what has no namespace."""
-        await asyncio.gather(*(self._remove(resource, name) for resource, name in self._written))
+        """Delete what has no namespace, and what would have controllers of later tests act: pods and claims."""
+        await self.delete("pods", body={"gracePeriodSeconds": 0})
+        claims = (await self.list("persistentvolumeclaims")).body.get("items") or ()
+        named = [("persistentvolumeclaims", each["metadata"]["name"]) for each in claims]
+        await asyncio.gather(*(self._remove(resource, name) for resource, name in [*self._written, *named]))
 
     async def _remove(self, resource: str, name: str) -> None:
         deleted = await self.delete(resource, name)

@@ -136,11 +136,12 @@ async def _write(client, ledger, number, turn):
 
 
 def _kills_at(ledger, enough, process):
-    """Kill the server at the acknowledgement of that number."""
+    """Kill the server at the acknowledgement of that number, once: a second look would take its exit status away."""
+    alive = [process]
 
     def acknowledged():
-        if len(ledger.versions) >= enough and process.returncode is None:
-            process.send_signal(signal.SIGKILL)
+        if len(ledger.versions) >= enough and alive:
+            alive.pop().send_signal(signal.SIGKILL)
 
     return acknowledged
 

@@ -4,7 +4,7 @@ Loading happens with the controllers stopped, each step is followed by quiet, as
 """
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -109,16 +109,23 @@ class Replay:
 
 @asynccontextmanager
 async def swept(api: Api) -> AsyncIterator[None]:
-    """Leave a server as it was, whatever was made on it in the block."""
-    before = {identity(each) for kind in _SWEPT for each in await api.all(kind)}
+    """A server without anything that could be bound, left as it was, whatever was made on it in the block."""
+    await _sweep(api, _BOUND, frozenset())
+    before = frozenset({identity(each) for kind in _SWEPT for each in await api.all(kind)})
     yield
-    while left := [each for kind in _SWEPT for each in await api.all(kind) if identity(each) not in before]:
+    await _sweep(api, _SWEPT, before)
+
+
+async def _sweep(api: Api, kinds: Iterable[str], kept: Collection[tuple[str, str, str]]) -> None:
+    kinds = tuple(kinds)
+    while left := [each for kind in kinds for each in await api.all(kind) if identity(each) not in kept]:
         for obj in left:
             if obj["metadata"].get("finalizers"):
                 await api.merge(obj, {"metadata": {"finalizers": None}})
             await api.delete(*identity(obj), gracePeriodSeconds=0)
 
 
+_BOUND: Final = ("Pod", "PersistentVolumeClaim", "PersistentVolume")
 _SWEPT: Final = tuple(kind for kind in KINDS if kind != "Namespace")
 
 
