@@ -25,7 +25,7 @@ something changes.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NoReturn, Protocol
 
@@ -142,21 +142,20 @@ class Runtime:
         """Run them for ever."""
         async with asyncio.TaskGroup() as group:
             for loop in loops:
-                for result in RESULTS:
-                    self._passes.labels(loop.name, result)
+                passes = {result: self._passes.labels(loop.name, result) for result in RESULTS}
                 for number in range(loop.workers):
-                    group.create_task(self._work(loop), name=f"{loop.name} {number}")
+                    group.create_task(self._work(loop, passes), name=f"{loop.name} {number}")
                 group.create_task(_resync(loop), name=f"{loop.name} resync")
             await asyncio.Event().wait()
         raise AssertionError("loops run for ever")
 
-    async def _work(self, loop: Loop) -> NoReturn:
+    async def _work(self, loop: Loop, passes: Mapping[str, Counter]) -> NoReturn:
         while True:
             key = await loop.queue.get()
             try:
                 await self._gate.passed()
                 result = await _pass(loop, key)
-                self._passes.labels(loop.name, result).inc()
+                passes[result].inc()
             finally:
                 loop.queue.done(key)
 
@@ -167,21 +166,22 @@ RESULTS: Final = ("success", "requeue_after", "conflict", "retry", "terminal", "
 
 async def _pass(loop: Loop, key: str) -> str:
     """One pass and what follows from it; which of RESULTS it was."""
-    told = log.bind(loop=loop.name, key=key)
     try:
         after = await loop.reconcile(key)
     except (Conflict, NotFound) as error:
-        told.debug("pass lost a race", error=str(error))
+        log.debug("pass lost a race", loop=loop.name, key=key, error=str(error))
         loop.queue.retry(key)
         return "conflict"
     except GateShut:
         return "terminal"
     except TerminalError as error:
+        told = log.bind(loop=loop.name, key=key)
         told.error("pass can not succeed", error=str(error))
         loop.queue.forget(key)
         return "terminal"
     except (KubeError, Retry) as error:
-        told.warning("pass failed", error=str(error), again_in_seconds=loop.queue.retry(key))
+        again = loop.queue.retry(key)
+        log.warning("pass failed", loop=loop.name, key=key, error=str(error), again_in_seconds=again)
         return "retry"
     except Exception:  # a guard: one object that is not understood must not stop the work on all others
         log.exception("pass broke", loop=loop.name, key=key, again_in_seconds=loop.queue.retry(key))

@@ -65,6 +65,10 @@ class Cache(Generic[ObjectT]):
         self._metrics = client.metrics.caches
         self._metrics.objects.labels(resource.plural).set_function(lambda: len(self._store.all_shown()))
         self._metrics.age_seconds.labels(resource.plural).set_function(lambda: self.age_seconds)
+        changes = ("added", "updated", "deleted")
+        self._added, self._updated, self._deleted = (
+            self._metrics.changes.labels(resource.plural, change) for change in changes
+        )
 
     async def run(self) -> NoReturn:
         """List and watch for ever, through every fault of server and network."""
@@ -180,8 +184,8 @@ class Cache(Generic[ObjectT]):
             self._tell(old, None)
 
     def _tell(self, old: ObjectT | None, new: ObjectT | None) -> None:
-        change = "added" if old is None else "deleted" if new is None else "updated"
-        self._metrics.changes.labels(self.resource.plural, change).inc()
+        change = self._added if old is None else self._deleted if new is None else self._updated
+        change.inc()
         for handler in self._handlers:
             self._call(handler, old, new)
 

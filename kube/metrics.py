@@ -42,6 +42,15 @@ class RequestMetrics:
         self.unreadable = Counter(
             "lading_kube_unreadable_objects_total", "Objects that do not decode", ["resource"], registry=registry
         )
+        self._counters: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
+
+    def count(self, verb: str, code: str, seconds: float) -> None:
+        """An attempt ended so, after so long."""
+        counters = self._counters.get((verb, code))
+        if counters is None:  # looking them up by label costs more than counting
+            counters = self._counters[verb, code] = (self.total.labels(verb, code), self.seconds.labels(verb))
+        counters[0].inc()
+        counters[1].observe(seconds)
 
 
 class CacheMetrics:

@@ -6,11 +6,14 @@ a connection that broke. A POST of which bytes were sent is never sent again.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from random import Random
+from types import TracebackType
 from typing import Final
+from urllib.parse import urlencode
 
 import aiohttp
 import msgspec
@@ -37,6 +40,8 @@ STREAM_BUFFER_BYTES: Final = 1 << 21
 """A line of a watch may be twice this; objects are limited to about 1.5 MiB by the server's store."""
 MAX_OBJECT_BYTES: Final = 1 << 24
 MAX_LIST_BYTES: Final = 1 << 30
+_WHOLE_ANSWER: Final = aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS)
+_ACCEPT: Final = ("Accept", "application/json")
 
 
 @dataclass(frozen=True)
@@ -77,13 +82,14 @@ class Transport:
 
     async def send(self, request: Request) -> bytes:
         """The body of the answer, within the time for a request, repeats included."""
-        backoff = Backoff(0.1, 5.0, self._random)
+        backoff: Backoff | None = None
         try:
             async with asyncio.timeout(self._seconds) as limit:
                 for attempt in range(ATTEMPTS):
                     try:
                         return await self._attempt(request)
                     except KubeError as error:
+                        backoff = backoff or Backoff(0.1, 5.0, self._random)
                         wait = max(backoff.next(), getattr(error, "retry_after", 0.0))
                         ends = asyncio.get_running_loop().time() + wait >= (limit.when() or 0.0)
                         if ends or attempt + 1 == ATTEMPTS or not _may_repeat(request, error):
@@ -130,39 +136,58 @@ class Transport:
                 raise await _refusal(request, response)
             return response
         finally:
-            self._metrics.total.labels(request.verb, code).inc()
-            self._metrics.seconds.labels(request.verb).observe(time.monotonic() - began)
+            self._metrics.count(request.verb, code, time.monotonic() - began)
 
     async def _ask(self, request: Request, access: Access, silence_seconds: float | None) -> aiohttp.ClientResponse:
-        headers = [*access.headers, ("Accept", "application/json")]
+        headers = [*access.headers, _ACCEPT]
         if request.body is not None:
             headers.append(("Content-Type", request.content_type))
-        with broken_as_unreachable(str(request)):
+        with broken_as_unreachable(request):
             return await self._session.request(
                 request.method,
-                URL(self._connection.server + request.path, encoded=True).with_query(request.query),
+                URL(f"{self._connection.server}{request.path}{_encoded(*request.query.items())}", encoded=True),
                 headers=headers,
                 data=request.body,
                 ssl=access.tls or True,
                 server_hostname=self._connection.server_name,
                 proxy=self._connection.proxy,
                 allow_redirects=False,  # a redirect would carry the token elsewhere
-                timeout=aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS, sock_read=silence_seconds),
+                timeout=_WHOLE_ANSWER
+                if silence_seconds is None
+                else aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS, sock_read=silence_seconds),
             )
 
 
-@contextmanager
-def broken_as_unreachable(what: str) -> Iterator[None]:
+@lru_cache(maxsize=256)
+def _encoded(*query: tuple[str, str]) -> str:
+    """A query as it ends a URL; most requests have one of a few."""
+    return f"?{urlencode(query)}" if query else ""
+
+
+class broken_as_unreachable:  # noqa: N801 - used as a statement; a generator would cost each request more than its work
     """Tell of what breaks while something is asked or read as `Unreachable`, of what is no HTTP as `BadAnswer`."""
-    try:
-        yield
-    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError) as error:
-        raise Unreachable(f"{what}: {error}", sent=False) from error
-    except (aiohttp.ClientResponseError, HttpProcessingError, ValueError) as error:
-        # A ValueError is a line longer than the buffer takes.
-        raise BadAnswer(f"{what}: {error}") from error
-    except (aiohttp.ClientError, OSError) as error:
-        raise Unreachable(f"{what}: {error!r}") from error
+
+    __slots__ = ("_what",)
+
+    def __init__(self, what: object) -> None:
+        """`what` is told in the error."""
+        self._what = what
+
+    def __enter__(self) -> None:
+        """Nothing to do."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        """Raise what it is told as."""
+        match error:
+            case None:
+                return
+            case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError() | aiohttp.ClientHttpProxyError():
+                raise Unreachable(f"{self._what}: {error}", sent=False) from error
+            case aiohttp.ClientResponseError() | HttpProcessingError() | ValueError():
+                # A ValueError is a line longer than the buffer takes.
+                raise BadAnswer(f"{self._what}: {error}") from error
+            case aiohttp.ClientError() | OSError():
+                raise Unreachable(f"{self._what}: {error!r}") from error
 
 
 def _may_repeat(request: Request, error: KubeError) -> bool:
@@ -182,7 +207,7 @@ async def _read(request: Request, response: aiohttp.ClientResponse) -> bytes:
     chunks, size = [], response.content_length or 0
     if size <= request.max_bytes:
         size = 0
-        with broken_as_unreachable(str(request)):
+        with broken_as_unreachable(request):
             async for chunk in response.content.iter_any():
                 chunks.append(chunk)
                 size += len(chunk)
