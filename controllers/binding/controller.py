@@ -199,7 +199,10 @@ class Binder:
         self._see_volume(volume.name)
         if new is None:
             self._metrics.ends("delete", volume.uid)
-        self._volumes.add(volume.name)
+        if volume.name in self._bound:
+            self._deferred.add(volume.name)
+        else:
+            self._volumes.add(volume.name)
         # Claims that this one names, and claims that name it: what they wait for may have come, or gone.
         keys = {claim_key(each) for each in (old, new) if each is not None} - {""}
         naming = {claim.key for claim in self._caches.claims.by("volume", volume.name)}
