@@ -85,21 +85,21 @@ def test_a_root_that_is_a_link_is_not_used(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "found"),
     [
-        ("/root/a", "a"),
-        ("/root/a/b", "a/b"),
-        ("/root//a/./b/", "a/b"),
-        ("/root", None),
-        ("/root/", None),
-        ("/root/..", None),
-        ("/root/a/../../etc", None),
-        ("/rootless/a", None),
+        ("/base/a", "a"),
+        ("/base/a/b", "a/b"),
+        ("/base//a/./b/", "a/b"),
+        ("/base", None),
+        ("/base/", None),
+        ("/base/..", None),
+        ("/base/a/../../etc", None),
+        ("/baseless/a", None),
         ("root/a", None),
-        ("/root/a\0", None),
+        ("/base/a\0", None),
         ("", None),
     ],
 )
 def test_what_is_beneath_a_root(path: str, found: str | None) -> None:
-    way = folders.beneath(path, Path("/root"))
+    way = folders.beneath(path, Path("/base"))
     assert (None if way is None else str(way)) == found
 
 
