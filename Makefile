@@ -43,6 +43,9 @@ check: $(VENV)/.dev  ## What CI checks besides the tests: format, lint, types, l
 bench: $(VENV)/.dev  ## Ratios against a floor or a peer, each measured in one run
 	$(BIN)/python -m bench
 
+soak: $(VENV)/.dev  ## Claims in waves on a real API server while leading controllers are killed (MINUTES=n)
+	$(BIN)/python -m tests.soak.binding $(if $(MINUTES),--minutes $(MINUTES))
+
 pins: $(VENV)/.dev  ## Renew the pinned requirements from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -53,4 +56,4 @@ pins: $(VENV)/.dev  ## Renew the pinned requirements from pyproject.toml
 clean:  ## Remove what the targets above made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 
-.PHONY: help setup demo test fuzz controlplane check bench pins clean
+.PHONY: help setup demo test fuzz controlplane check bench soak pins clean

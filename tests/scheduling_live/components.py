@@ -41,6 +41,11 @@ class Command:
     _process: Process | None = field(default=None, repr=False)
 
     @property
+    def runs(self) -> bool:
+        """Whether it was started, and neither killed nor stopped since."""
+        return self._process is not None
+
+    @property
     def pid(self) -> int:
         """Of its process, which runs."""
         assert self._process is not None

@@ -1,0 +1,1 @@
+"""What runs for a long time, and only when asked for: `make soak`."""
