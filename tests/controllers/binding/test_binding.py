@@ -140,3 +140,28 @@ async def test_the_time_that_others_take_to_make_and_destroy_is_measured():
         for operation in ("provision", "delete"):
             labels = {"plugin_name": "csi.example.com", "operation_name": operation}
             assert running.registry.get_sample_value("volume_operation_total_seconds_count", labels) == 1
+
+
+async def test_a_resync_of_everything_asks_the_server_nothing_where_all_is_bound():
+    pairs = [made for index in range(100) for made in (claim(f"c{index}"), volume(f"v{index}"))]
+    asked = []
+
+    def count(transport):
+        send = transport.send
+
+        async def counting(request):
+            asked.append(str(request))
+            return await send(request)
+
+        transport.send = counting
+
+    whole = replace(SETTINGS, full_resync_seconds=SETTINGS.resync_seconds)
+    async with world(*pairs) as made, made.controllers(*BINDER, settings=whole, prepare=count) as running:
+        await running.settle()
+        assert len(made.pairs()) == 100
+        asked.clear()
+        before = running.work._passes
+        running.work.resync()
+        await running.rest()
+        assert running.work._passes == before + 200
+        assert not asked
