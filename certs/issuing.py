@@ -14,7 +14,7 @@ from certs.errors import BrokenAuthorityError, CertificateError, NameNotCertifia
 from certs.issue import Identity, Issued, Leaf, is_pair, issue, names_of
 from certs.issue import read as read_leaf
 from certs.rotation import LIVES, Begin, Lives, Period, Rest, Step, Switch, decide, why_renew
-from certs.state import STATE_FILES, Authorities, Files, advance, begin
+from certs.state import BUNDLE, STATE_FILES, Authorities, Files, advance, begin
 from certs.state import read as read_authorities
 from certs.store import Store
 
@@ -51,10 +51,13 @@ async def ensure(
     `wanted` adds to the certificates that are there, or gives them other names.
 
     Raises:
+        CertificateError: the store's certificates are of an authority that is kept elsewhere.
         StoreError: `ConflictError` where another process wrote first: call again.
         NameNotCertifiableError: a wanted name.
     """
     stored = await store.load()
+    if STATE_FILES & set(stored.files) == {BUNDLE}:
+        raise CertificateError("these certificates are of an authority kept elsewhere: issue them --from-secret again")
     # Whoever trusts the store's bundle reads it from there: it is published by being written.
     authorities, rotations = rotated(stored.files, now, trusted_by_all=True, lives=lives)
     leaves, issues = issued(authorities, stored.files, wanted, now, jitter=jitter, lives=lives)
@@ -124,6 +127,34 @@ def issued(
             leaves |= {f"{name}.crt": leaf.certificate, f"{name}.key": leaf.key}
             changes.append(Change(f"issued {name}", why))
     return leaves, changes
+
+
+async def issued_beside(
+    leaves: Store,
+    authorities: Authorities,
+    wanted: Mapping[str, Identity],
+    now: datetime,
+    *,
+    jitter: float = 0.0,
+    lives: Lives = LIVES,
+) -> tuple[Files, list[Change]]:
+    """Bring a store that holds leaves and whom to trust, and no authority, to what is due now.
+
+    Raises:
+        CertificateError: the store holds an authority of its own, or that which is to sign has expired.
+        StoreError: `ConflictError` where another process wrote first: call again.
+        NameNotCertifiableError: a wanted name.
+    """
+    stored = await leaves.load()
+    if (STATE_FILES - {BUNDLE}) & set(stored.files):
+        raise CertificateError("this holds an authority of its own: certificates of another one go elsewhere")
+    if not authorities.signing.period.holds(now):
+        raise CertificateError("the authority is not valid now: whoever keeps it up has not renewed it")
+    made, changes = issued(authorities, stored.files, wanted, now, jitter=jitter, lives=lives)
+    files = {**made, BUNDLE: authorities.bundle}
+    if files != stored.files:
+        await leaves.save(files, stored.version)
+    return files, changes
 
 
 def identities(files: Files) -> dict[str, Identity]:

@@ -24,10 +24,10 @@ from certs import authority
 from certs.errors import BrokenAuthorityError, CertificateError, ConflictError
 from certs.inject import Registration, holds, inject, watch
 from certs.issue import Identity
-from certs.issuing import Change, issued, rotated, status
+from certs.issuing import Change, issued_beside, rotated, status
 from certs.rotation import LIVES, Lives
 from certs.secret import SecretStore
-from certs.state import BUNDLE, Authorities
+from certs.state import Authorities
 from certs.state import read as read_authorities
 from certs.store import Store, Stored
 from kube.cache import Cache
@@ -54,17 +54,22 @@ class Upkeep:
         *,
         registrations: Sequence[Registration],
         registry: CollectorRegistry,
+        injects: bool = True,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         jitter: float = 0.0,
         lives: Lives = LIVES,
         every_seconds: float = EVERY_SECONDS,
     ) -> None:
-        """`jitter` from -1 to 1 moves renewals of this replica's certificates; `clock` tells UTC."""
+        """`jitter` from -1 to 1 moves renewals of this replica's certificates; `clock` tells UTC.
+
+        Whoever does not inject only looks at the registrations: no authority signs before they trust it.
+        """
         self._client = client
         self._authorities = authorities
         self._leaves = leaves
         self._wanted = wanted
         self._registrations = registrations
+        self._injected = registrations if injects else ()
         self._clock = clock
         self._jitter = jitter
         self._lives = lives
@@ -114,7 +119,7 @@ class Upkeep:
 
     def _watches(self) -> list[Cache[Any]]:
         secrets = [self._authorities.watch()] if isinstance(self._authorities, SecretStore) else []
-        return [*secrets, *(watch(self._client, each) for each in self._registrations)]
+        return [*secrets, *(watch(self._client, each) for each in self._injected)]
 
     async def _tried(self) -> None:
         try:
@@ -128,7 +133,7 @@ class Upkeep:
     async def _pass(self) -> None:
         now = self._clock()
         authorities = await self._rotate(now)
-        for registration in self._registrations:
+        for registration in self._injected:
             await self._publish(registration, authorities)
         await self._issue(authorities, now)
         self._complaint = None
@@ -188,11 +193,9 @@ class Upkeep:
             log.debug("not registered yet", kind=registration.resource.kind, name=registration.name)
 
     async def _issue(self, authorities: Authorities, now: datetime) -> None:
-        stored = await self._leaves.load()
-        leaves, changes = issued(authorities, stored.files, self._wanted, now, jitter=self._jitter, lives=self._lives)
-        files = {**leaves, BUNDLE: authorities.bundle}
-        if files != stored.files:
-            await self._leaves.save(files, stored.version)
+        files, changes = await issued_beside(
+            self._leaves, authorities, self._wanted, now, jitter=self._jitter, lives=self._lives
+        )
         self._tell("issue", changes)
         lines = status({**files, **authorities.files()})
         self._until = min((line.period.end for line in lines if line.identity is not None), default=None)

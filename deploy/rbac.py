@@ -4,7 +4,7 @@ One table; tests/deploy compares it with the requests that the components send. 
 own table of caches. Nothing is granted by wildcard; secrets and leases by name, in Lading's own namespace alone.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -39,6 +39,10 @@ class Component(StrEnum):
     EXTENDER = "extender"
     WEBHOOKS = "webhooks"
     CONTROLLERS = "controllers"
+
+
+OWN_CERTIFICATES: Final = (Component.WEBHOOKS,)
+"""Who keeps up certificates itself unless said otherwise: whoever does can read the authority's key."""
 
 
 class Mode(StrEnum):
@@ -191,14 +195,17 @@ def webhooks(rules: Settings) -> tuple[Grant, ...]:
     return (*_cached(rules.caches), *live, *namespaces)
 
 
-def upkeep(names: Names) -> tuple[Grant, ...]:
-    """What keeps a replica's certificates: the Secret of the authorities, and caBundle in our own registrations."""
-    registration = (names.registration,)
+def upkeep(names: Names, *, injects: bool = True) -> tuple[Grant, ...]:
+    """What keeps a replica's certificates: the Secret of the authorities, and our own registrations.
+
+    Whoever injects keeps caBundle there; others look whether an authority is trusted before it signs.
+    """
+    registration, verbs = (names.registration,), frozenset({"get", "list", "watch", "patch"} if injects else {"get"})
     return (
         _own(SECRETS, "create"),
         _own(SECRETS, "get list watch patch", names.secret),
-        Grant(MUTATING_WEBHOOKS, frozenset({"get", "list", "watch", "patch"}), names=registration),
-        Grant(VALIDATING_WEBHOOKS, frozenset({"get", "list", "watch", "patch"}), names=registration),
+        Grant(MUTATING_WEBHOOKS, verbs, names=registration),
+        Grant(VALIDATING_WEBHOOKS, verbs, names=registration),
     )
 
 
@@ -221,7 +228,7 @@ def grants(
     *,
     mode: Mode = Mode.INSTEAD,
     controllers: Sequence[str] = tuple(ROWS),
-    own_certificates: bool = True,
+    own_certificates: Collection[Component] = OWN_CERTIFICATES,
     rules: Settings = DEFAULT_RULES,
     names: Names = Names(),
 ) -> tuple[Grant, ...]:
@@ -231,7 +238,7 @@ def grants(
         component: which one.
         mode: of the extender.
         controllers: those that run, by name.
-        own_certificates: whether the webhooks keep up their certificates themselves.
+        own_certificates: those that keep up their certificates themselves, the webhooks or the extender.
         rules: those of the webhooks.
         names: of this installation.
 
@@ -240,9 +247,11 @@ def grants(
     """
     match component:
         case Component.EXTENDER:
-            return (*EXTENDER[mode], *(leadership(names, component) if mode is Mode.INSTEAD else ()))
+            elected = leadership(names, component) if mode is Mode.INSTEAD else ()
+            kept = upkeep(names, injects=False) if component in own_certificates else ()
+            return (*EXTENDER[mode], *elected, *kept)
         case Component.WEBHOOKS:
-            return (*webhooks(rules), *(upkeep(names) if own_certificates else ()))
+            return (*webhooks(rules), *(upkeep(names) if component in own_certificates else ()))
         case Component.CONTROLLERS:
             needed = tuple(grant for name in controllers for grant in controller(name))
             return (*needed, *leadership(names, component)) if needed else ()
@@ -253,7 +262,7 @@ def roles(
     *,
     mode: Mode = Mode.INSTEAD,
     controllers: Sequence[str] = tuple(ROWS),
-    own_certificates: bool = True,
+    own_certificates: Collection[Component] = OWN_CERTIFICATES,
     rules: Settings = DEFAULT_RULES,
     names: Names = Names(),
 ) -> list[JSON]:

@@ -54,12 +54,16 @@ class Surroundings:
 
 
 def extender_services(
-    given: Surroundings, mode: Mode, election: Election | None = None, rules: Rules = SERVED_RULES
+    given: Surroundings,
+    mode: Mode,
+    election: Election | None = None,
+    rules: Rules = SERVED_RULES,
+    checks: Mapping[str, Check] | None = None,
 ) -> tuple[Extender, list[Service]]:
     """The extender, and what runs it. Beside the scheduler's own plugins it writes nothing of its own accord.
 
     With an election one replica answers and the others stand by, unready: which slots, claims and pools are spoken for
-    is known to whoever binds, and two who bind would have to guess.
+    is known to whoever binds, and two who bind would have to guess. `checks` as of `webhook_services`.
     """
     caches = Caches(given.client)
     recorder = EventRecorder(given.client, "lading-extender")
@@ -72,7 +76,8 @@ def extender_services(
         settings=ExtenderSettings(bind=limits, rules=rules, heals=mode is Mode.INSTEAD),
     )
     # The extender says itself that it is not done yet; the site's deadline is for what it did not foresee.
-    site = Site(part.routes(), deadline_seconds=limits.answer + 5.0, checks={"extender": part.complaint})
+    all_checks = {"extender": part.complaint, **(checks or {})}
+    site = Site(part.routes(), deadline_seconds=limits.answer + 5.0, checks=all_checks)
     work = [
         background("extender", lambda: _led(given.client, election, part.run)),
         background("events of the extender", recorder.run),

@@ -17,9 +17,11 @@ from certs.folder import FolderStore
 from certs.inject import registrations
 from certs.issue import Server, service_hosts
 from certs.secret import SecretStore
+from certs.state import BUNDLE
 from certs.upkeep import Upkeep
 from kube.errors import KubeError
 from lading.compose import Surroundings
+from lading.endpoint import Endpoint
 from lading.run import Service
 
 log = structlog.get_logger()
@@ -38,10 +40,17 @@ class OwnCertificates:
     hosts: tuple[str, ...]
     """By which the server is called, besides its Service and loopback."""
     registration: str
+    injects: bool = True
+    """Whether the registrations are filled, or only looked at."""
 
-    def file(self, name: str, ending: str) -> Path:
-        """A file of the replica's own certificate."""
-        return self.folder / f"{name}.{ending}"
+    def endpoint(self, name: str, listen: str, client_ca: Path | None = None) -> Endpoint:
+        """Where the server of that name listens, with the replica's own certificate."""
+        return Endpoint(listen, self.folder / f"{name}.crt", self.folder / f"{name}.key", client_ca)
+
+    @property
+    def bundle(self) -> Path:
+        """All authorities of now: whom to ask for certificates of."""
+        return self.folder / BUNDLE
 
 
 def upkeep_service(name: str, own: OwnCertificates, given: Surroundings) -> tuple[Upkeep, Service]:
@@ -53,6 +62,7 @@ def upkeep_service(name: str, own: OwnCertificates, given: Surroundings) -> tupl
         FolderStore(own.folder),
         {name: Server(hosts)},
         registrations=registrations(own.registration),
+        injects=own.injects,
         registry=given.registry,
         clock=lambda: datetime.now(UTC),
         jitter=Random().uniform(-1.0, 1.0),  # noqa: S311 - it spreads renewals, it guards nothing

@@ -13,8 +13,13 @@ import typer
 from certs.errors import ConflictError
 from certs.folder import FolderStore
 from certs.issue import Identity, Server, User, service_hosts
-from certs.issuing import Change, Line, ensure, identities, renew, status
+from certs.issuing import Change, Line, ensure, identities, issued_beside, renew, status
+from certs.secret import SecretStore
+from certs.state import read
 from deploy.rbac import Names
+from kube.client import connect
+from kube.config import load
+from lading.cli import options
 from lading.endpoint import OptionsError
 from lading.output import say
 from lading.own_certificates import LOOPBACK
@@ -44,7 +49,12 @@ def wanted(hosts: Sequence[str], namespace: str) -> dict[str, Identity]:
     servers: dict[str, Identity] = {
         name: Server((*service_hosts(f"lading-{name}", namespace), *LOOPBACK, *hosts)) for name in SERVERS
     }
-    return servers | {name: User(user) for name, user in CALLERS.items()}
+    return servers | callers()
+
+
+def callers() -> dict[str, Identity]:
+    """Those of them that callers show."""
+    return {name: User(user) for name, user in CALLERS.items()}
 
 
 @app.command()
@@ -55,15 +65,32 @@ def issue(
         typer.Option(metavar="NAME", help="A further name or address that servers go by (repeatable)."),
     ] = None,
     namespace: Annotated[
-        str | None, typer.Option(help="The namespace of Lading's Services.", show_default=Names().namespace)
+        str | None,
+        typer.Option(help="The namespace of Lading's Services, and of its Secret.", show_default=Names().namespace),
     ] = None,
+    from_secret: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Issue for callers alone, of the authority that servers with --own-certs keep in this Secret, "
+            f"{Names().secret} by default there.",
+        ),
+    ] = None,
+    kubeconfig: options.Kubeconfig = None,
 ) -> None:
     """Make what is missing, and renew what is due: an authority, and certificates for servers and callers.
 
     Servers: extender, webhooks, controllers, for loopback, their Services (lading-extender.lading.svc and so on) and
     every --host. Callers: scheduler, apiserver. Certificates live 7 days and are renewed from half of that on: run it
     daily; without options certificates that are there keep their names. Servers take up what is new by themselves.
+
+    With --from-secret the folder gets ca.crt and the callers' certificates, and no authority.
     """
+    if from_secret is not None:
+        if host:
+            raise OptionsError("--from-secret issues for callers alone, which have no --host")
+        _told(_of_secret(kubeconfig, namespace or Names().namespace, from_secret), folder, "all is as it should be")
+        return
 
     async def work(store: FolderStore, now: datetime) -> list[Change]:
         asked = wanted(host or (), namespace or Names().namespace)
@@ -99,6 +126,19 @@ def show(
         for row in rows:
             say("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     raise typer.Exit(any(_state(line, now) != "valid" for line in lines))
+
+
+def _of_secret(kubeconfig: Path | None, namespace: str, name: str) -> Work:
+    """Issue what callers need, of a Secret's authority."""
+
+    async def work(store: FolderStore, now: datetime) -> list[Change]:
+        async with connect(await load(kubeconfig), user_agent="lading-certs") as client:
+            kept = await SecretStore(client, namespace, name).load()
+        if not kept.version:
+            raise OptionsError(f"--from-secret {name}: there is none in namespace {namespace}")
+        return (await issued_beside(store, read(kept.files), callers(), now))[1]
+
+    return work
 
 
 def _files(folder: Path) -> Mapping[str, bytes]:

@@ -12,7 +12,7 @@ import yaml
 from deploy import scheduler as scheduler_config
 from deploy import webhooks as registrations
 from deploy.cert_manager import certificates, injected
-from deploy.rbac import Component, Mode, Names, roles
+from deploy.rbac import OWN_CERTIFICATES, Component, Mode, Names, roles
 from deploy.scheduler import Trust
 from lading.cli import options
 from lading.endpoint import OptionsError
@@ -142,6 +142,13 @@ def webhooks(
 def rbac(
     mode: options.ModeOption = Mode.BESIDE,
     namespace: Namespace = "lading",
+    own_certs: Annotated[
+        list[Component] | None,
+        typer.Option(
+            help="What runs with --own-certs, the webhooks or the extender (repeatable).",
+            show_default=", ".join(OWN_CERTIFICATES),
+        ),
+    ] = None,
     settings: options.RuleSettings = None,
     output: OutputOption = Output.YAML,
 ) -> None:
@@ -151,8 +158,9 @@ def rbac(
     """
     components = [each for each in Component if mode is Mode.INSTEAD or each is not Component.CONTROLLERS]
     names = Names(namespace=namespace)
-    rules = chosen(settings)
-    _print([manifest for each in components for manifest in roles(each, mode=mode, rules=rules, names=names)], output)
+    rules, own = chosen(settings), OWN_CERTIFICATES if own_certs is None else own_certs
+    made = (roles(each, mode=mode, own_certificates=own, rules=rules, names=names) for each in components)
+    _print([manifest for manifests in made for manifest in manifests], output)
 
 
 def _trust(folder: Path, *, embed: bool) -> Trust:

@@ -1,8 +1,10 @@
 """`lading extender`."""
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Any, Final, TypeAlias
 
 import typer
@@ -11,9 +13,12 @@ from deploy.rbac import Mode
 from extender.snapshot import SERVED_RULES, Rules, Shape
 from lading.cli import options
 from lading.cli.serving import Process, run_component
-from lading.compose import Election, extender_services
+from lading.compose import Election, Surroundings, extender_services
 from lading.endpoint import Endpoint, OptionsError
 from lading.log import LogFormat, LogLevel
+from lading.own_certificates import OwnCertificates, upkeep_service
+from lading.run import Service
+from serving.health import Check
 
 _RULES: Final = "Rules"
 SWITCHES: Final = {each.name.replace("_", "-"): each.name for each in fields(Rules) if each.type is bool}
@@ -58,6 +63,10 @@ def extender(
     tls_key: options.TlsKey = None,
     client_ca: options.ClientCa = None,
     insecure_http: options.InsecureHttp = False,
+    own_certs: options.OwnCerts = False,
+    secret: options.OwnSecret = options.NAMES.secret,
+    registration: options.OwnRegistration = options.NAMES.registration,
+    host: options.OwnHost = None,
     log_format: options.LogFormatOption = LogFormat.AUTO,
     log_level: options.LogLevelOption = LogLevel.INFO,
 ) -> None:
@@ -67,17 +76,35 @@ def extender(
     and /metrics. `lading config scheduler` prints the configuration that makes kube-scheduler call it. Prints
     `listening URL` once it can answer.
 
-    Whoever may call /bind may place pods: with --certs or --client-ca only callers with a certificate may.
+    Whoever may call /bind may place pods: with --certs, --own-certs or --client-ca only callers with a certificate may.
+    `lading certs issue --from-secret` makes the scheduler's of the authority of --own-certs.
 
     Several replicas with --mode instead need --leader-elect: the one with the Lease answers, the others are not ready
     and take over within the lease's time. Beside the scheduler's own plugins any number may answer.
     """
-    endpoint = Endpoint(listen, tls_cert, tls_key, client_ca, certs, insecure_http)
-    process = Process("extender", endpoint, kubeconfig, log_format, log_level)
     times = (lease_duration, renew_deadline, retry_period)
     election = options.election((lease_namespace, lease_name), times, elects=leader_elect)
     rules = _rules(switch or (), shape)
-    run_component(process, lambda given: extender_services(given, mode, election(given.namespace), rules)[1])
+
+    def services(given: Surroundings, checks: Mapping[str, Check] | None = None) -> list[Service]:
+        return extender_services(given, mode, election(given.namespace), rules, checks)[1]
+
+    if not own_certs:
+        endpoint = Endpoint(listen, tls_cert, tls_key, client_ca, certs, insecure_http)
+        run_component(Process("extender", endpoint, kubeconfig, log_format, log_level), services)
+    options.refuse_beside_own(certs, tls_cert, tls_key, insecure_http)
+    with tempfile.TemporaryDirectory(prefix="lading-extender-") as folder:
+        own = OwnCertificates(Path(folder), secret, tuple(host or ()), registration, injects=False)
+        endpoint = own.endpoint("extender", listen, client_ca or own.bundle)
+        process = Process("extender", endpoint, kubeconfig, log_format, log_level)
+        run_component(process, lambda given: _with_own(given, own, services))
+
+
+def _with_own(
+    given: Surroundings, own: OwnCertificates, services: Callable[[Surroundings, Mapping[str, Check]], list[Service]]
+) -> Sequence[Service]:
+    upkeep, keeping = upkeep_service("extender", own, given)
+    return [keeping, *services(given, {"certificates": upkeep.complaint})]
 
 
 def _rules(switches: Sequence[str], shape: str | None) -> Rules:

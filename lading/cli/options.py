@@ -2,16 +2,20 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 import typer
 
-from deploy.rbac import Mode
+from deploy.rbac import Mode, Names
 from lading.compose import Election
 from lading.endpoint import OptionsError
 from lading.log import LogFormat, LogLevel
 
+NAMES: Final = Names()
+"""What things are called unless options say otherwise."""
+
 _TLS = "Serving: address and certificates"
+_OWN = "Serving: certificates of its own"
 _PROCESS = "Process"
 _WHERE = "Cluster"
 _RULES = "Rules"
@@ -85,6 +89,35 @@ Disable: TypeAlias = Annotated[
     list[str] | None, typer.Option(metavar="RULE", help="Switch a rule off (repeatable).", rich_help_panel=_RULES)
 ]
 
+OwnCerts: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--own-certs",
+        help="Keep an authority in a Secret that all replicas share, and a certificate of it for this one; both are "
+        "renewed in time. See docs/certificates.md.",
+        rich_help_panel=_OWN,
+    ),
+]
+OwnSecret: TypeAlias = Annotated[
+    str, typer.Option("--secret", metavar="NAME", help="That Secret, in the pod's namespace.", rich_help_panel=_OWN)
+]
+OwnRegistration: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--registration",
+        metavar="NAME",
+        help="The name of both webhook registrations. The webhooks keep the trust in the authority in them; no "
+        "authority signs before they hold it.",
+        rich_help_panel=_OWN,
+    ),
+]
+OwnHost: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--host", metavar="NAME", help="A further name or address that this goes by (repeatable).", rich_help_panel=_OWN
+    ),
+]
+
 LeaderElect: TypeAlias = Annotated[
     bool,
     typer.Option(help="Work only while holding a Lease: of several replicas one does.", rich_help_panel=_LEADING),
@@ -125,3 +158,15 @@ def election(
             f"below --lease-duration: not {retry:g}, {renew:g} and {duration:g}"
         )
     return lambda namespace: Election(lease[0] or namespace, lease[1], *times) if elects else None
+
+
+def refuse_beside_own(*others: object) -> None:
+    """Complain of options for certificates beside --own-certs.
+
+    Raises:
+        OptionsError: one of the others is given.
+    """
+    if any(others):
+        raise OptionsError(
+            "--own-certs says already where certificates come from: leave out the other options for them"
+        )

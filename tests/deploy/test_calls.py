@@ -220,10 +220,13 @@ async def test_the_webhooks_make_the_calls_of_their_role(cluster: Cluster) -> No
         for each in (restored, foreign):
             async with session.post("/mutate", json=review("CREATE", each)) as response:
                 assert response.status == 200, await response.text()
-    fits(cluster.calls, grants(Component.WEBHOOKS, own_certificates=False, names=NAMES))
+    fits(cluster.calls, grants(Component.WEBHOOKS, own_certificates=(), names=NAMES))
 
 
-async def test_the_upkeep_of_certificates_makes_the_calls_of_its_role(cluster: Cluster, tmp_path: Path) -> None:
+@pytest.mark.parametrize("injects", [True, False])
+async def test_the_upkeep_of_certificates_makes_the_calls_of_its_role(
+    cluster: Cluster, tmp_path: Path, *, injects: bool
+) -> None:
     for kind in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"):
         await cluster.create(_registration(kind))
     now = datetime.now(UTC)
@@ -235,12 +238,13 @@ async def test_the_upkeep_of_certificates_makes_the_calls_of_its_role(cluster: C
             {"webhooks": Server(("localhost",))},
             registrations=registrations(NAMES.registration),
             registry=CollectorRegistry(),
+            injects=injects,
             clock=lambda later=later: now + later,
         )
         await kept.once()
     async with running(kept.run()):
-        await eventually(lambda: sum(each.verb == "watch" for each in cluster.calls) == 3)
-    fits(cluster.calls, upkeep(NAMES))
+        await eventually(lambda: idle(cluster.calls, upkeep(NAMES, injects=injects), NAMES) == [])
+    fits(cluster.calls, upkeep(NAMES, injects=injects))
 
 
 def _registration(kind: str) -> JSON:

@@ -10,8 +10,8 @@ from model.meta import JSON
 
 NAMES = Names("rel", "home")
 ALL = [
-    pytest.param(roles(component, mode=mode, own_certificates=own, names=NAMES), id=f"{component}-{mode}-{own}")
-    for component, mode, own in itertools.product(Component, Mode, (True, False))
+    pytest.param(roles(component, mode=mode, own_certificates=own, names=NAMES), id=f"{component}-{mode}-{bool(own)}")
+    for component, mode, own in itertools.product(Component, Mode, (tuple(Component), ()))
 ]
 
 
@@ -67,8 +67,17 @@ def test_beside_the_stock_components_the_extender_writes_events_alone() -> None:
 
 
 def test_certificates_that_somebody_else_keeps_take_no_secrets() -> None:
-    manifests = roles(Component.WEBHOOKS, own_certificates=False)
-    assert not of_kind(manifests, "Role", "RoleBinding")
+    for component in (Component.WEBHOOKS, Component.EXTENDER):
+        assert not of_kind(roles(component, mode=Mode.BESIDE, own_certificates=()), "Role", "RoleBinding")
+
+
+def test_the_extender_keeps_no_certificates_itself_unless_it_is_said() -> None:
+    silent = roles(Component.EXTENDER, mode=Mode.BESIDE)
+    assert not of_kind(silent, "Role", "RoleBinding")
+    own = roles(Component.EXTENDER, mode=Mode.BESIDE, own_certificates=[Component.EXTENDER], names=NAMES)
+    assert ["rel-webhook-ca"] in [rule.get("resourceNames") for rule in rules(own, "Role")]
+    found = [rule for rule in rules(own, "ClusterRole") if "validatingwebhookconfigurations" in rule["resources"]]
+    assert [(rule["resourceNames"], rule["verbs"]) for rule in found] == [(["rel"], ["get"])]
 
 
 def test_of_the_registrations_only_our_own_may_be_patched() -> None:

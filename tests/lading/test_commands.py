@@ -76,6 +76,8 @@ WRONG = [
     (["webhooks", "--insecure-http", "--enable", "pv-nonsense"], "no admission rule is called 'pv-nonsense'"),
     (["webhooks", "--insecure-http", "--disable", "pv-delete-bond"], "did you mean pv-delete-bound"),
     (["webhooks", "--own-certs", "--certs", "c"], "--own-certs says already where certificates come from"),
+    (["extender", "--own-certs", "--insecure-http"], "--own-certs says already where certificates come from"),
+    (["certs", "issue", "--dir", "c", "--from-secret", "s", "--host", "h"], "--from-secret issues for callers alone"),
     (["controllers", "--insecure-http"], "give --mode instead, and start kube-controller-manager with"),
     (["controllers", "--insecure-http", "--mode", "instead", "--controllers", "binder"], "no such controller: binder"),
     (["controllers", "--insecure-http", "--mode", "instead", "--controllers", ""], "--controllers selects none"),
