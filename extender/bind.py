@@ -18,7 +18,7 @@ from extender.lessons import Lessons
 from extender.masks import bit
 from extender.plan import Plan
 from extender.progress import Lost, pending
-from extender.reservations import Reservations
+from extender.reservations import Held, Reservations
 from extender.slots import SlotError, Slots, slots_once_bound
 from extender.snapshot import Snapshot
 from extender.stores import Store
@@ -164,8 +164,8 @@ class Binder:
             return _must_be_on(args.node, pod)
         # From here to the reservation nothing waits: two attempts can not choose the same volume, slot or claim.
         plan, taken = self._decide(pod, args.node)
-        with self._reservations.hold(pod, plan, args.node, self._snapshot.slots, taken):
-            await self._until_ready(attempt, pod, await self._write(plan, args.node))
+        with self._reservations.hold(pod, plan, args.node, self._snapshot.slots, taken) as held:
+            await self._until_ready(attempt, pod, await self._write(plan, args.node, held))
             if attempt.turned_away:
                 raise Refused("the volumes are ready; the next attempt binds the pod")
             await self._bind(pod, args.node)
@@ -213,7 +213,7 @@ class Binder:
             )
         return taken
 
-    async def _write(self, plan: Plan, node: str) -> Plan:
+    async def _write(self, plan: Plan, node: str, held: Held) -> Plan:
         """Volumes first, then claims; the plan with what the server answered. What is written already is left alone."""
         matches, provisions = [], []
         for match in plan.matches:
@@ -221,7 +221,7 @@ class Binder:
             if volume.spec.claim_ref is None or volume.spec.claim_ref.uid != match.claim.uid:
                 volume = await self._writer.reserve(volume, match.claim)
                 self._volumes.assume(volume)
-            self._reservations.volumes.release(volume.key)
+            self._reservations.volumes.release(held.volumes[volume.key])
             matches.append(match.with_volume(volume))
         # A claim that two of the pod's volumes name is there twice.
         for provision in {each.claim.key: each for each in plan.provisions}.values():
@@ -229,7 +229,7 @@ class Binder:
             if claim.selected_node != node:
                 claim = await self._writer.select_node(claim, node)
                 self._claims.assume(claim)
-            self._reservations.claims.release(claim.key)
+            self._reservations.claims.release(held.claims[claim.key])
             provisions.append(provision.with_claim(claim))
         return Plan(tuple(matches), tuple(provisions))
 

@@ -4,8 +4,9 @@ Filters see it through the stores, so two pods that are bound at once never take
 memory and as long as the attempt that made it: what is written is found again in the objects themselves.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import msgspec
 
@@ -16,6 +17,14 @@ from extender.writes import claim_reference
 from model import names
 from model.volumes import PersistentVolume, PersistentVolumeClaim
 from model.workloads import Pod
+
+
+@dataclass(frozen=True)
+class Held:
+    """The volumes and claims that one attempt holds, by key; those for pods that share a claim each their own."""
+
+    volumes: Mapping[str, PersistentVolume]
+    claims: Mapping[str, PersistentVolumeClaim]
 
 
 class Reservations:
@@ -29,7 +38,7 @@ class Reservations:
         self.volumes = Overlay(volumes, indexes("volumes"))
 
     @contextmanager
-    def hold(self, pod: Pod, plan: Plan, node: str, slots: SlotIndex, taken: Slots) -> Iterator[None]:
+    def hold(self, pod: Pod, plan: Plan, node: str, slots: SlotIndex, taken: Slots) -> Iterator[Held]:
         """Hold the pod's place, the slots that it takes there, and its volumes while the block runs.
 
         To be entered at once after deciding, without waiting in between: that is what makes deciding and taking one.
@@ -39,20 +48,24 @@ class Reservations:
         self.pods.hold(on_node)
         slots.on_pod(None, on_node)
         slots.promise(on_node, taken)
-        for match in plan.matches:
-            self.volumes.hold(reserved(match.volume, match.claim))
-        for provision in plan.provisions:
-            self.claims.hold(selected(provision.claim, node))
+        held = Held(
+            {match.volume.key: reserved(match.volume, match.claim) for match in plan.matches},
+            {provision.claim.key: selected(provision.claim, node) for provision in plan.provisions},
+        )
+        for volume in held.volumes.values():
+            self.volumes.hold(volume)
+        for claim in held.claims.values():
+            self.claims.hold(claim)
         try:
-            yield
+            yield held
         finally:
-            self.pods.release(pod.key)
+            self.pods.release(on_node)
             slots.on_pod(on_node, None)
             slots.withdraw(on_node)
-            for match in plan.matches:
-                self.volumes.release(match.volume.key)
-            for provision in plan.provisions:
-                self.claims.release(provision.claim.key)
+            for volume in held.volumes.values():
+                self.volumes.release(volume)
+            for claim in held.claims.values():
+                self.claims.release(claim)
 
 
 def reserved(volume: PersistentVolume, claim: PersistentVolumeClaim) -> PersistentVolume:

@@ -94,14 +94,20 @@ class Overlay(Generic[ObjectT]):
         self._base = base
         self._indexes = indexes or {}
         self._held: dict[str, ObjectT] = {}
+        """What is shown, by key: the last of the holds."""
+        self._holds: dict[str, list[ObjectT]] = {}
 
     def hold(self, obj: ObjectT) -> None:
-        """Show this object in place of the store's."""
+        """Show this object in place of the store's, until this very one is released: others may hold it too."""
+        self._holds.setdefault(obj.key, []).append(obj)
         self._held[obj.key] = obj
 
-    def release(self, key: str) -> None:
-        """Show the store's again."""
-        self._held.pop(key, None)
+    def release(self, obj: ObjectT) -> None:
+        """Show what others hold, or the store's again. What was released already stays so."""
+        if left := [each for each in self._holds.pop(obj.key, ()) if each is not obj]:
+            self._holds[obj.key], self._held[obj.key] = left, left[-1]
+        else:
+            self._held.pop(obj.key, None)
 
     @property
     def held(self) -> Mapping[str, ObjectT]:
