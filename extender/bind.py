@@ -72,6 +72,8 @@ class Attempt:
     turned_away: bool = False
     """Whether the last caller was told "not yet", so that the scheduler counts the pod as unplaced."""
     waiting_for: str = "its turn"
+    seen: bool = False
+    """Whether the cache has shown the very pod: only then is one that it does not show gone."""
 
 
 class Binder:
@@ -160,6 +162,7 @@ class Binder:
     async def _place(self, attempt: Attempt) -> None:
         args = attempt.args
         pod = await self._pod(args)
+        attempt.seen = self._shown(pod) is not None
         if pod.spec.node_name:
             return _must_be_on(args.node, pod)
         # From here to the reservation nothing waits: two attempts can not choose the same volume, slot or claim.
@@ -170,7 +173,7 @@ class Binder:
                 raise Refused("the volumes are ready; the next attempt binds the pod")
             await self._bind(pod, args.node)
             attempt.answer.set_result("")
-            await self._until_seen(pod)
+            await self._until_seen(attempt, pod)
         return None
 
     async def _pod(self, args: ExtenderBindingArgs) -> Pod:
@@ -234,7 +237,7 @@ class Binder:
         return Plan(tuple(matches), tuple(provisions))
 
     async def _until_ready(self, attempt: Attempt, pod: Pod, plan: Plan) -> None:
-        node, seen = attempt.args.node, False
+        node = attempt.args.node
         objects = [
             f"nodes/{node}",
             f"pods/{pod.key}",
@@ -245,9 +248,7 @@ class Binder:
         with self._changes.watching(objects) as changed:
             while (wait := pending(plan, node, self._snapshot)) is not None:
                 attempt.waiting_for = wait
-                shown = self._pods.get(pod.key)
-                seen |= shown is not None
-                if seen and (shown is None or shown.uid != pod.uid):
+                if self._is_gone(attempt, pod):
                     raise Lost(f'pod does not exist any more: pod "{pod.name}" not found')
                 await changed.wait(POLL_SECONDS)
 
@@ -261,17 +262,31 @@ class Binder:
                 raise Refused(f"binding pod {pod.key}: {fault}") from fault
         log.info("pod bound", namespace=pod.namespace, pod=pod.name, node=node)
 
-    async def _until_seen(self, pod: Pod) -> None:
+    async def _until_seen(self, attempt: Attempt, pod: Pod) -> None:
         """Hold the pod's place until the cache shows that it has taken it, or that it is gone."""
         if not concern(pod):
             return
         try:
             async with asyncio.timeout(self._limits.seen):
                 with self._changes.watching([f"pods/{pod.key}"]) as changed:
-                    while (shown := self._pods.get(pod.key)) and shown.uid == pod.uid and not shown.spec.node_name:
+                    while not (self._is_gone(attempt, pod) or self._is_placed(pod)):
                         await changed.wait(POLL_SECONDS)
         except TimeoutError:
             log.warning("bound pod not seen", namespace=pod.namespace, pod=pod.name, seconds=self._limits.seen)
+
+    def _is_gone(self, attempt: Attempt, pod: Pod) -> bool:
+        shown = self._shown(pod) is not None
+        attempt.seen |= shown
+        return attempt.seen and not shown
+
+    def _is_placed(self, pod: Pod) -> bool:
+        shown = self._shown(pod)
+        return shown is not None and bool(shown.spec.node_name)
+
+    def _shown(self, pod: Pod) -> Pod | None:
+        """The very pod as the cache shows it, not one of its name from before or after."""
+        shown = self._pods.get(pod.key)
+        return shown if shown is not None and shown.uid == pod.uid else None
 
 
 def _must_be_on(node: str, pod: Pod) -> None:

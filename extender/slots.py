@@ -115,7 +115,7 @@ class SlotIndex:
         self._pods: dict[str, Slots] = {}
         """What pods on nodes take, by their keys, as it was counted last."""
         self._promised: dict[str, Slots] = {}
-        """What pods that are being bound will take, by their keys."""
+        """What pods that are being bound will take, by their uids: one of the same name may come while one goes."""
         self._attachments: dict[str, dict[str, str]] = {}
         """What is attached to nodes, by their names, as it was counted last."""
         self._said: dict[str, tuple[CSINode, Mapping[str, int], frozenset[str]]] = {}
@@ -196,12 +196,12 @@ class SlotIndex:
 
     def promise(self, pod: Pod, slots: Slots) -> None:
         """Count these for a pod on a node, in place of what its claims show."""
-        self._promised[pod.key] = slots
+        self._promised[pod.uid] = slots
         self._stale[pod.spec.node_name] = None
 
     def withdraw(self, pod: Pod) -> None:
         """Count what its claims show again."""
-        self._promised.pop(pod.key, None)
+        self._promised.pop(pod.uid, None)
         self._stale[pod.spec.node_name] = None
 
     # --- changes ---
@@ -339,7 +339,7 @@ class SlotIndex:
         present = dict[str, str]()
         for pod in self._stores.pods.by("placed", node):
             if pod.volumes:
-                slots = self._promised.get(pod.key) or self._pods.get(pod.key)
+                slots = self._promised.get(pod.uid) or self._pods.get(pod.key)
                 if slots is None:
                     slots = self._pods[pod.key] = pod_slots(pod, self._stores, migrated=True)
                 present.update(slots)

@@ -3,10 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 
 from model.volumes import PersistentVolumeClaim
-from tests.extender.objects import claim, node, pod, storage_class, volume
+from model.workloads import Pod
+from tests.extender.objects import claim, csi_node, node, pod, storage_class, volume
+from tests.extender.tables import Cluster
 from tests.extender.world import Caller, World, running
 from tests.waiting import eventually
 
@@ -33,6 +36,11 @@ class SlowWorld(World):
         super().__init__()
         self.asked = asyncio.Event()
         self.let_go = asyncio.Event()
+
+    def show_next(self, count: int) -> None:
+        """Let the watches show so many of the changes that they have not shown."""
+        for _ in range(count):
+            self._unseen.pop(0)()
 
     async def select_node(self, claim: PersistentVolumeClaim, node: str | None) -> PersistentVolumeClaim:
         self.asked.set()
@@ -69,3 +77,53 @@ async def test_pods_that_share_a_claim_share_what_is_held_for_it(world: SlowWorl
     world.put(volume("made"))
     world.bind_claim("ns/c", "made")
     assert await asyncio.gather(first, second) == ["", ""]
+
+
+async def test_a_pod_made_anew_keeps_its_place_when_the_one_before_it_is_let_go(world: SlowWorld, caller: Caller):
+    world.put(csi_node("n2", **{"csi.example.com": 1}))
+    for name in ("c", "d", "e"):
+        world.put(volume(f"v-{name}"))
+        world.put(claim(name, volume=f"v-{name}"))
+    world.lagging = True
+    first = world.put(pod("p", "c"))
+    assert await caller.bind(first, "n1") == ""
+    world.remove("pods", "ns/p")
+    anew = pod("p", "d")
+    anew["metadata"]["uid"] = "of-the-new-one"
+    world.put(anew)
+    assert await caller.bind(anew, "n2") == ""
+    world.show_next(2)  # that the first was made, and that it was bound
+    world.lagging = False
+    world.put(csi_node("n2", **{"csi.example.com": 1, "other.example.com": 1}))  # so that it is counted anew
+    answer = await caller.filter(pod("other", "e"), ["n2"])
+    assert answer["FailedNodes"] == {"n2": "node(s) exceed max volume count"}
+
+
+async def test_a_cache_that_still_shows_the_pod_of_before_ends_no_attempt(world: SlowWorld, caller: Caller):
+    world.put(pod("p", "c"))
+    world.put(claim("c"))
+    world.lagging = True
+    world.remove("pods", "ns/p")
+    anew = pod("p", "c")
+    anew["metadata"]["uid"] = "of-the-new-one"
+    world.put(anew)
+    call = asyncio.create_task(caller.bind(anew, "n1"))
+    world.let_go.set()
+    await eventually(lambda: world.writes == ["select c"])
+    world.put(volume("made"))
+    world.bind_claim("ns/c", "made")
+    world.catch_up()
+    assert await call == ""
+
+
+def test_what_a_pod_is_promised_outlives_the_promise_to_the_one_before_it():
+    anew = pod("p", "c", node="n2")
+    anew["metadata"]["uid"] = "of-the-new-one"
+    cluster = Cluster([node("n1"), node("n2"), csi_node("n2", **{"csi.example.com": 1}), claim("c", "static"), anew])
+    slots, view = cluster.snapshot.slots, cluster.tables["pods"].get("ns/p")
+    before = msgspec.convert(pod("p", "c", node="n1"), Pod, strict=False)
+    slots.promise(before, {"csi.example.com/v1": "csi.example.com"})
+    slots.promise(view, {"csi.example.com/v2": "csi.example.com"})
+    slots.withdraw(before)
+    slots.refresh()
+    assert slots.on("n2").present == {"csi.example.com/v2": "csi.example.com"}
