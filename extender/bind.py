@@ -36,6 +36,8 @@ log = structlog.get_logger()
 POLL_SECONDS: Final = 1.0
 """Progress is looked at upon every change of the objects concerned, and this often in any case."""
 
+_CANCELLED: Final = "the extender is shutting down, or binds the pod elsewhere"
+
 
 class AssumingStore(Store[ObjectT], Protocol[ObjectT]):
     """A store that can be told of our own write before its watch shows it."""
@@ -136,10 +138,12 @@ class Binder:
             return running
         attempt = self._attempts[key] = Attempt(args)
         attempt.task = self._spawn(self._run(key, attempt))
+        # One that is cancelled before its first step runs none of its code.
+        attempt.task.add_done_callback(lambda _task: self._end(key, attempt, _CANCELLED))
         return attempt
 
     async def _run(self, key: str, attempt: Attempt) -> None:
-        error = "the extender is shutting down, or binds the pod elsewhere"
+        error = _CANCELLED
         try:
             async with asyncio.timeout(self._limits.volumes):
                 await self._place(attempt)
@@ -154,10 +158,13 @@ class Binder:
             log.exception("bind failed", pod=key, node=attempt.args.node)
             error = "binding volumes: internal error, see the extender's log"
         finally:
-            if self._attempts.get(key) is attempt:
-                del self._attempts[key]
-            if not attempt.answer.done():
-                attempt.answer.set_result(error)
+            self._end(key, attempt, error)
+
+    def _end(self, key: str, attempt: Attempt, error: str) -> None:
+        if self._attempts.get(key) is attempt:
+            del self._attempts[key]
+        if not attempt.answer.done():
+            attempt.answer.set_result(error)
 
     async def _place(self, attempt: Attempt) -> None:
         args = attempt.args

@@ -6,6 +6,13 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
+from extender.bind import Binder, BindLimits
+from extender.cached import snapshot_over
+from extender.changes import Changes
+from extender.lessons import Lessons
+from extender.reservations import Reservations
+from extender.snapshot import SERVED_RULES
+from extender.wire import ExtenderBindingArgs
 from model.volumes import PersistentVolumeClaim
 from model.workloads import Pod
 from tests.extender.objects import claim, csi_node, node, pod, storage_class, volume
@@ -127,3 +134,33 @@ def test_what_a_pod_is_promised_outlives_the_promise_to_the_one_before_it():
     slots.withdraw(before)
     slots.refresh()
     assert slots.on("n2").present == {"csi.example.com/v2": "csi.example.com"}
+
+
+async def test_a_call_that_gives_way_before_its_attempt_began_is_answered_and_bars_nobody(world: SlowWorld):
+    made = world.put(pod("p"))
+    async with asyncio.TaskGroup() as group:
+        binder = _binder(world, group)
+        to = {node: ExtenderBindingArgs("p", "ns", made["metadata"]["uid"], node) for node in ("n1", "n2")}
+        # Both in one turn of the loop: the second ends what the first has only just asked for.
+        async with asyncio.timeout(5.0):
+            first, second = await asyncio.gather(binder.bind(to["n1"]), binder.bind(to["n2"]))
+    assert "elsewhere" in first
+    assert second == ""
+    assert binder.under_way == 0
+
+
+def _binder(world: World, group: asyncio.TaskGroup) -> Binder:
+    caches, changes = world.caches, Changes()
+    reservations = Reservations(caches.pods, caches.claims, caches.volumes)
+    return Binder(
+        snapshot_over(caches, reservations, SERVED_RULES, lambda: 0.0),
+        reservations,
+        changes,
+        world,
+        pods=caches.pods,
+        claims=caches.claims,
+        volumes=caches.volumes,
+        spawn=group.create_task,
+        limits=BindLimits(),
+        lessons=Lessons(lambda: 0.0),
+    )
