@@ -55,8 +55,12 @@ class Replicas:
         return None
 
     async def _get(self, command: Command, path: str) -> tuple[int, str]:
-        async with self._session.get(command.url + path) as answer:
-            return answer.status, await answer.text()
+        """The answer; nothing of one that does not listen yet, or not any more."""
+        try:
+            async with self._session.get(command.url + path) as answer:
+                return answer.status, await answer.text()
+        except aiohttp.ClientConnectionError:
+            return 0, ""
 
 
 @asynccontextmanager
