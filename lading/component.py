@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import urlsplit
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
@@ -36,6 +37,12 @@ class Address:
 
     def __init__(self) -> None:
         self.url = ""
+
+    @property
+    def parts(self) -> tuple[str, int]:
+        """Its host and port."""
+        parts = urlsplit(self.url)
+        return parts.hostname or "", parts.port or 0
 
 
 def new_registry() -> CollectorRegistry:

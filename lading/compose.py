@@ -4,7 +4,7 @@ import asyncio
 import socket
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from prometheus_client import CollectorRegistry
@@ -53,17 +53,26 @@ class Surroundings:
     """The namespace of the kubeconfig's context, or of the pod."""
 
 
+@dataclass(frozen=True)
+class Besides:
+    """What comes with a component: checks of its readiness, work to run, and where its address is to be told."""
+
+    checks: Mapping[str, Check] = field(default_factory=dict)
+    work: Sequence[Service] = ()
+    address: Address = field(default_factory=Address)
+
+
 def extender_services(
     given: Surroundings,
     mode: Mode,
     election: Election | None = None,
     rules: Rules = SERVED_RULES,
-    checks: Mapping[str, Check] | None = None,
+    besides: Besides | None = None,
 ) -> tuple[Extender, list[Service]]:
     """The extender, and what runs it. Beside the scheduler's own plugins it writes nothing of its own accord.
 
     With an election one replica answers and the others stand by, unready: which slots, claims and pools are spoken for
-    is known to whoever binds, and two who bind would have to guess. `checks` as of `webhook_services`.
+    is known to whoever binds, and two who bind would have to guess.
     """
     caches = Caches(given.client)
     recorder = EventRecorder(given.client, "lading-extender")
@@ -76,22 +85,18 @@ def extender_services(
         settings=ExtenderSettings(bind=limits, rules=rules, heals=mode is Mode.INSTEAD),
     )
     # The extender says itself that it is not done yet; the site's deadline is for what it did not foresee.
-    all_checks = {"extender": part.complaint, **(checks or {})}
-    site = Site(part.routes(), deadline_seconds=limits.answer + 5.0, checks=all_checks)
+    site = Site(part.routes(), deadline_seconds=limits.answer + 5.0, checks={"extender": part.complaint})
     work = [
         background("extender", lambda: _led(given.client, election, part.run)),
         background("events of the extender", recorder.run),
     ]
-    return part, _component("extender", given, site, caches, work)
+    return part, _component("extender", given, site, caches, work, besides)
 
 
 def webhook_services(
-    given: Surroundings, rules: WebhookSettings | None = None, checks: Mapping[str, Check] | None = None
+    given: Surroundings, rules: WebhookSettings | None = None, besides: Besides | None = None
 ) -> list[Service]:
-    """The webhooks. API servers show no certificate unless they are told to, so none is asked for by default.
-
-    `checks` are of what they need besides, for their readiness.
-    """
+    """The webhooks. API servers show no certificate unless they are told to, so none is asked for by default."""
     rules = rules or WebhookSettings()
     caches = Caches(given.client, rules.caches)
     part = webhooks(given.client, caches, given.registry, settings=rules)
@@ -99,10 +104,10 @@ def webhook_services(
         part.routes(),
         deadline_seconds=DEADLINE_SECONDS,
         max_body_bytes=MAX_REVIEW_BYTES,
-        checks={"webhooks": part.complaint, **(checks or {})},
+        checks={"webhooks": part.complaint},
         mutual=False,
     )
-    return _component("webhooks", given, site, caches, [])
+    return _component("webhooks", given, site, caches, [], besides)
 
 
 def controller_services(
@@ -160,12 +165,16 @@ class Recorders:
             await asyncio.Event().wait()
 
 
-def _component(name: str, given: Surroundings, site: Site, caches: Caches, work: list[Service]) -> list[Service]:
+def _component(
+    name: str, given: Surroundings, site: Site, caches: Caches, work: list[Service], besides: Besides | None = None
+) -> list[Service]:
     """The site first, the announcement last."""
-    address = Address()
+    besides = besides or Besides()
+    address, site = besides.address, replace(site, checks={**site.checks, **besides.checks})
     return [
         site_service(name, site, given.endpoint, given.registry, address),
         background(f"caches of the {name}", caches.run),
         *work,
+        *besides.work,
         announcement(caches.wait_synced, lambda: given.listening(address.url)),
     ]

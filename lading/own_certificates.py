@@ -4,6 +4,7 @@ In a cluster nobody hands certificates out; `certs.upkeep` says in which order w
 """
 
 import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,13 +15,15 @@ import structlog
 
 from certs.errors import CertificateError
 from certs.folder import FolderStore
+from certs.gate import Gate
 from certs.inject import registrations
-from certs.issue import Server, service_hosts
+from certs.issue import Identity, Server, service_hosts
 from certs.secret import SecretStore
 from certs.state import BUNDLE
 from certs.upkeep import Upkeep
 from kube.errors import KubeError
-from lading.compose import Surroundings
+from lading.component import Address
+from lading.compose import Besides, Surroundings
 from lading.endpoint import Endpoint
 from lading.run import Service
 
@@ -53,20 +56,36 @@ class OwnCertificates:
         return self.folder / BUNDLE
 
 
-def upkeep_service(name: str, own: OwnCertificates, given: Surroundings) -> tuple[Upkeep, Service]:
-    """The upkeep, and its service, which is ready once there is a certificate to serve with."""
+def with_own(
+    name: str, own: OwnCertificates, given: Surroundings, services: Callable[[Besides], Sequence[Service]]
+) -> list[Service]:
+    """The upkeep, the component's services, and a gate that lets it be ready once callers accept its certificate."""
     hosts = (*service_hosts(f"lading-{name}", given.namespace), *LOOPBACK, *own.hosts)
-    upkeep = Upkeep(
+    store = SecretStore(given.client, given.namespace, own.secret)
+    upkeep = _upkeep(own, given, store, {name: Server(hosts)})
+    gate = Gate(given.client, registrations(own.registration) if own.injects else (), store, hosts[0])
+    address = Address()
+    handshakes = Service(f"handshakes of the {name}", lambda passed: gate.run(lambda: address.parts, passed))
+    checks = {"certificates": upkeep.complaint, "handshake": gate.complaint}
+    return [_upkeep_service(name, upkeep), *services(Besides(checks, [handshakes], address))]
+
+
+def _upkeep(own: OwnCertificates, given: Surroundings, store: SecretStore, wanted: Mapping[str, Identity]) -> Upkeep:
+    return Upkeep(
         given.client,
-        SecretStore(given.client, given.namespace, own.secret),
+        store,
         FolderStore(own.folder),
-        {name: Server(hosts)},
+        wanted,
         registrations=registrations(own.registration),
         injects=own.injects,
         registry=given.registry,
         clock=lambda: datetime.now(UTC),
         jitter=Random().uniform(-1.0, 1.0),  # noqa: S311 - it spreads renewals, it guards nothing
     )
+
+
+def _upkeep_service(name: str, upkeep: Upkeep) -> Service:
+    """The upkeep's service, which is ready once there is a certificate to serve with."""
 
     async def run(ready: asyncio.Event) -> None:
         while upkeep.complaint() is not None:
@@ -78,4 +97,4 @@ def upkeep_service(name: str, own: OwnCertificates, given: Surroundings) -> tupl
         ready.set()
         await upkeep.run()
 
-    return upkeep, Service(f"certificates of the {name}", run)
+    return Service(f"certificates of the {name}", run)

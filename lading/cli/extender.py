@@ -1,7 +1,7 @@
 """`lading extender`."""
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from itertools import pairwise
 from pathlib import Path
@@ -13,12 +13,11 @@ from deploy.rbac import Mode
 from extender.snapshot import SERVED_RULES, Rules, Shape
 from lading.cli import options
 from lading.cli.serving import Process, run_component
-from lading.compose import Election, Surroundings, extender_services
+from lading.compose import Besides, Election, Surroundings, extender_services
 from lading.endpoint import Endpoint, OptionsError
 from lading.log import LogFormat, LogLevel
-from lading.own_certificates import OwnCertificates, upkeep_service
+from lading.own_certificates import OwnCertificates, with_own
 from lading.run import Service
-from serving.health import Check
 
 _RULES: Final = "Rules"
 SWITCHES: Final = {each.name.replace("_", "-"): each.name for each in fields(Rules) if each.type is bool}
@@ -86,8 +85,8 @@ def extender(
     election = options.election((lease_namespace, lease_name), times, elects=leader_elect)
     rules = _rules(switch or (), shape)
 
-    def services(given: Surroundings, checks: Mapping[str, Check] | None = None) -> list[Service]:
-        return extender_services(given, mode, election(given.namespace), rules, checks)[1]
+    def services(given: Surroundings, besides: Besides | None = None) -> list[Service]:
+        return extender_services(given, mode, election(given.namespace), rules, besides)[1]
 
     if not own_certs:
         endpoint = Endpoint(listen, tls_cert, tls_key, client_ca, certs, insecure_http)
@@ -97,14 +96,7 @@ def extender(
         own = OwnCertificates(Path(folder), secret, tuple(host or ()), registration, injects=False)
         endpoint = own.endpoint("extender", listen, client_ca or own.bundle)
         process = Process("extender", endpoint, kubeconfig, log_format, log_level)
-        run_component(process, lambda given: _with_own(given, own, services))
-
-
-def _with_own(
-    given: Surroundings, own: OwnCertificates, services: Callable[[Surroundings, Mapping[str, Check]], list[Service]]
-) -> Sequence[Service]:
-    upkeep, keeping = upkeep_service("extender", own, given)
-    return [keeping, *services(given, {"certificates": upkeep.complaint})]
+        run_component(process, lambda given: with_own("extender", own, given, lambda besides: services(given, besides)))
 
 
 def _rules(switches: Sequence[str], shape: str | None) -> Rules:

@@ -1,17 +1,15 @@
 """`lading webhooks`."""
 
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 from lading.cli import options
 from lading.cli.serving import Process, run_component
-from lading.compose import Surroundings, webhook_services
+from lading.compose import webhook_services
 from lading.endpoint import Endpoint
 from lading.log import LogFormat, LogLevel
-from lading.own_certificates import OwnCertificates, upkeep_service
-from lading.run import Service
-from webhooks.settings import Settings, chosen
+from lading.own_certificates import OwnCertificates, with_own
+from webhooks.settings import chosen
 
 
 def webhooks(
@@ -49,9 +47,7 @@ def webhooks(
     with tempfile.TemporaryDirectory(prefix="lading-webhooks-") as folder:
         own = OwnCertificates(Path(folder), secret, tuple(host or ()), registration)
         process = Process("webhooks", own.endpoint("webhooks", listen, client_ca), kubeconfig, log_format, log_level)
-        run_component(process, lambda given: _with_own(given, rules, own))
-
-
-def _with_own(given: Surroundings, rules: Settings, own: OwnCertificates) -> Sequence[Service]:
-    upkeep, keeping = upkeep_service("webhooks", own, given)
-    return [keeping, *webhook_services(given, rules, {"certificates": upkeep.complaint})]
+        run_component(
+            process,
+            lambda given: with_own("webhooks", own, given, lambda besides: webhook_services(given, rules, besides)),
+        )

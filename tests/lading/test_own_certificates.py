@@ -114,4 +114,4 @@ async def _filtered(url, tls):
 
 async def _ready(url, trusting):
     async with aiohttp.ClientSession() as session, session.get(f"{url}/readyz", ssl=trusting) as response:
-        return response.status == 200 and "[+] certificates" in await response.text()
+        return response.status == 200 and "[+] certificates\n[+] handshake" in await response.text()
