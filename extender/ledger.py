@@ -58,10 +58,13 @@ class Ledger:
         if new is None:
             if old is not None:
                 self._made.pop(old.key, None)
-        elif old is not None and new.spec.volume_name and not old.spec.volume_name and old.selected_node:
+            return
+        # A watch that was cut shows a claim with its volume that it never showed with its node alone.
+        node = new.selected_node or (old.selected_node if old is not None else None)
+        if old is not None and new.spec.volume_name and not old.spec.volume_name and node:
             size = request_bytes(new) or 0
             ends = self._clock() + UNREPORTED_SECONDS
-            self._made[new.key] = _Made(new.storage_class, old.selected_node, size, ends)
+            self._made[new.key] = _Made(new.storage_class, node, size, ends)
 
     def on_capacity(self, old: CSIStorageCapacity | None, new: CSIStorageCapacity | None) -> None:
         """A report that says something new counts what was made."""

@@ -88,7 +88,7 @@ def _room(
     for report in sorted((each for each in reports if capacity.is_sufficient(each, size)), key=lambda each: each.key):
         here = left & snapshot.nodes.selected(report.node_topology)
         if here and snapshot.rules.counts_claims_under_way:
-            here = _with_room(report, size, here, snapshot, own=own, before=before)
+            here = _with_room(report, claim, here, snapshot, own=own, before=before)
         if here:
             made.append(Provision(claim, here, report))
         left &= ~here
@@ -97,7 +97,7 @@ def _room(
 
 def _with_room(
     report: CSIStorageCapacity,
-    size: int,
+    claim: PersistentVolumeClaim,
     nodes: Mask,
     snapshot: Snapshot,
     *,
@@ -106,9 +106,15 @@ def _with_room(
 ) -> Mask:
     """Those of the nodes for which the pool has room beside what is under way and the pod's other claims."""
     parts = {snapshot.ledger.spoken_for(report, own): nodes}
+    chosen = dict[str, tuple[int, Mask]]()
     for each in before:
-        if each.capacity is report:
-            parts = _split(parts, each.nodes, capacity.request_bytes(each.claim) or 0)
+        # One that two of the pod's volumes name is there twice, and is made once.
+        if each.capacity is report and each.claim.key != claim.key:
+            elsewhere = chosen.get(each.claim.key, (0, 0))[1]
+            chosen[each.claim.key] = capacity.request_bytes(each.claim) or 0, elsewhere | each.nodes
+    for more, there in chosen.values():
+        parts = _split(parts, there, more)
+    size = capacity.request_bytes(claim) or 0
     return reduce(or_, (mask for spoken, mask in parts.items() if capacity.has_room(report, size, spoken)), 0)
 
 

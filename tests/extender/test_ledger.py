@@ -71,6 +71,20 @@ def test_the_claims_of_one_pod_are_added_up():
     assert feasible(cluster, pod("p", "c", "d")) == ["a1", "a2"]
 
 
+def test_a_claim_that_two_volumes_of_the_pod_name_is_counted_once():
+    twice = [{"name": name, "persistentVolumeClaim": {"claimName": "c"}} for name in "xy"]
+    other = {"name": "z", "persistentVolumeClaim": {"claimName": "d"}}
+    cluster = pools(pool("a", 8), claim("c", size="3Gi"), claim("d", size="5Gi"))
+    assert feasible(cluster, pod("p", volumes=[*twice, other])) == ["a1", "a2"]
+
+
+def test_a_claim_counts_as_made_though_the_watch_never_showed_it_under_way():
+    cluster = pools(pool("a", 10), claim("other", size="6Gi"), claim("c", size="5Gi"))
+    cluster.put(made_for("other", 6, "a"))
+    cluster.put(claim("other", size="6Gi", volume="made-for-other", **{names.SELECTED_NODE: "a2"}))
+    assert feasible(cluster, pod("p", "c")) == []
+
+
 def test_the_pods_own_claim_under_way_is_not_counted_against_it():
     cluster = pools(pool("a", 10), *asked_for("c", 8, "a1"))
     assert feasible(cluster, pod("pod-of-c", "c")) == ["a1"]
