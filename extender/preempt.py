@@ -87,7 +87,7 @@ def _victims(pod: Pod, candidate: Candidate, blocking: Mapping[str, Pod], snapsh
     if any(not _leaving(each) for each in elsewhere):
         return ()
     must = [each for each in here if each.uid in blocking and each.uid not in going and not _leaving(each)]
-    if any(not _lower(each, pod) for each in must):
+    if not all(_evictable(each, pod, snapshot) for each in must):
         return ()
     going |= {each.uid for each in must}
     staying = [each for each in here if each.uid not in going and not _leaving(each)]
@@ -99,11 +99,13 @@ def _victims(pod: Pod, candidate: Candidate, blocking: Mapping[str, Pod], snapsh
 
 def _for_slots(pod: Pod, node: str, staying: Sequence[Pod], snapshot: Snapshot) -> Sequence[Pod] | None:
     """Which of those who stay must go for the attach slots; None if not even all of lower priority are enough."""
+    if not snapshot.slots.on(node).limits:
+        return ()  # nothing is counted there
     room = _Room(pod, node, snapshot)
     if room.suffices(staying):
         return ()
-    lower = sorted((each for each in staying if _lower(each, pod)), key=_rank)
-    kept = [each for each in staying if not _lower(each, pod)]
+    lower = sorted((each for each in staying if _evictable(each, pod, snapshot)), key=_rank)
+    kept = [each for each in staying if not _evictable(each, pod, snapshot)]
     if not room.suffices(kept):
         return None
     going = list[Pod]()
@@ -124,13 +126,14 @@ class _Room:
         self._held = snapshot.slots.on(node)
         self._wanted = self._slots(pod)
         self._known = dict[str, Mapping[str, str]]()
-        present = {key for each in snapshot.stores.pods.by("placed", node) for key in self._of(each)}
+        pods = snapshot.stores.pods.by("placed", node) if self._wanted else ()
+        present = {key for each in pods for key in self._of(each)}
         attached = snapshot.slots.attached(node)
         self._lingering = {key: driver for key, driver in attached.items() if key not in present}
 
     def suffices(self, pods: Iterable[Pod]) -> bool:
         """Whether the pod's volumes fit beside those of these pods."""
-        if not self._held.limits:
+        if not self._wanted:
             return True
         present = dict[str, str]()
         for each in pods:
@@ -151,8 +154,9 @@ class _Room:
             raise EvaluationError(str(error)) from error
 
 
-def _lower(one: Pod, other: Pod) -> bool:
-    return (one.spec.priority or 0) < (other.spec.priority or 0)
+def _evictable(one: Pod, other: Pod, snapshot: Snapshot) -> bool:
+    """Whether it may go for the other. One that is being bound is nowhere yet for whoever would evict it."""
+    return (one.spec.priority or 0) < (other.spec.priority or 0) and not snapshot.slots.is_promised(one)
 
 
 def _rank(pod: Pod) -> tuple[int, str, str]:

@@ -199,6 +199,10 @@ class SlotIndex:
         self._promised[pod.uid] = slots
         self._stale[pod.spec.node_name] = None
 
+    def is_promised(self, pod: Pod) -> bool:
+        """Whether the pod is only being bound: it is on its node for us alone."""
+        return pod.uid in self._promised
+
     def withdraw(self, pod: Pod) -> None:
         """Count what its claims show again."""
         self._promised.pop(pod.uid, None)

@@ -1,16 +1,24 @@
 """The preempt verb: victims that truly free the slot, disk or claim; none where eviction can not help."""
 
+from typing import Any
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from extender.cached import snapshot_over
 from extender.filters import evaluate
+from extender.plan import NOTHING
 from extender.preempt import Candidate, preempt
+from extender.reservations import Reservations
+from extender.snapshot import Rules
 from extender.wire import ExtenderPreemptionArgs, WireError, preemption_candidates, preemption_result
+from kube.caches import Caches
 from model.meta import JSON
 from tests.extender.objects import claim, csi_node, node, pod, storage_class, volume
-from tests.extender.tables import Cluster
+from tests.extender.tables import RESOURCES, Cluster
+from tests.extender.world import World
 
 DRIVER = "csi.example.com"
 
@@ -187,3 +195,34 @@ def test_both_forms_of_the_request_are_read_and_answered_by_uid():
     assert preemption_result(read[0]) == {"NodeNameToMetaVictims": names["NodeNameToMetaVictims"]}
     with pytest.raises(WireError, match="both null"):
         preemption_candidates(msgspec.convert({"Pod": {}}, ExtenderPreemptionArgs))
+
+
+def test_a_pod_that_can_not_be_counted_is_asked_about_only_where_slots_decide():
+    foreign = pod("odd", node="n1", volumes=[{"name": "x", "ephemeral": {"volumeClaimTemplate": {"spec": {}}}}])
+    mine = claim("c", volume="v")
+    mine["spec"]["accessModes"] = ["ReadWriteOncePod"]
+    objects = [volume("v"), mine, pod("holder", "c", node="n1"), claim("odd-x"), foreign]
+    assert chosen(cluster(*objects, limit=None), pod("new", "c", priority=10)) == ["uid-holder"]
+    assert chosen(cluster(*objects, limit=1), pod("plain", priority=10), "uid-holder") == ["uid-holder"]
+
+
+def test_a_pod_that_is_only_being_bound_is_no_victim():
+    """The scheduler counts it as unplaced once it was told to come back, and takes its uid there for an error."""
+    caches = World().caches
+    reservations = Reservations(caches.pods, caches.claims, caches.volumes)
+    snapshot = snapshot_over(caches, reservations, Rules(), lambda: 0.0)
+    objects = [node("n1"), csi_node("n1", **{DRIVER: 1}), storage_class("fast"), *holding(1)[:2]]
+    for obj in (*objects, volume("v"), claim("c", volume="v")):
+        _show(caches, obj)
+    waiting = _show(caches, pod("p1", "c1", priority=1))
+    wanting = _show(caches, pod("new", "c", priority=10))
+    with reservations.hold(waiting, NOTHING, "n1", snapshot.slots, {}):
+        assert preempt(wanting, [Candidate("n1", ())], snapshot) == []
+        assert preempt(wanting, [Candidate("n1", ("uid-p1",))], snapshot) == [Candidate("n1", ("uid-p1",))]
+
+
+def _show(caches: Caches, obj: JSON) -> Any:
+    kind, resource = next((kind, each) for kind, each in RESOURCES.items() if each.kind == obj["kind"])
+    view = msgspec.convert(obj, resource.view, strict=False)
+    getattr(caches, kind).show(view)
+    return view
