@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from extender.facts import SlotsFull
-from extender.nodes import NodeIndex
+from extender.snapshot import Snapshot
 from extender.verdict import Objection, Reason, Verdicts
 from model.workloads import Pod
 
@@ -28,12 +28,12 @@ class Lessons:
         """The node has no slot of the driver for the volume that the pod would take there."""
         self._learnt.setdefault(pod.uid, {})[node] = (driver, self._clock() + REMEMBERED_SECONDS)
 
-    def applied(self, pod: Pod, verdicts: Verdicts, nodes: NodeIndex) -> Verdicts:
-        """The verdicts, with what was learnt as further objections."""
+    def applied(self, pod: Pod, verdicts: Verdicts, snapshot: Snapshot) -> Verdicts:
+        """The verdicts, with what was learnt as further objections, where the driver still has a limit."""
         objections = list(verdicts.objections)
         for node, driver in self._of(pod.uid).items():
-            refused = nodes.mask_of((node,)) & verdicts.feasible
-            if refused:
+            refused = snapshot.nodes.mask_of((node,)) & verdicts.feasible
+            if refused and driver in snapshot.slots.on(node).limits:
                 fact = SlotsFull(driver)
                 objections.append(Objection(Reason.MAX_VOLUME_COUNT, resolvable=True, nodes=refused, fact=fact))
         if len(objections) == len(verdicts.objections):

@@ -34,7 +34,7 @@ from extender.preempt import preempt
 from extender.reservations import Reservations
 from extender.scores import prioritize
 from extender.snapshot import SERVED_RULES, Rules
-from extender.verdict import EvaluationError, Verdicts
+from extender.verdict import EvaluationError, Reason, Verdicts
 from extender.why import why
 from extender.wire import Candidates, ExtenderArgs, ExtenderBindingArgs, ExtenderPreemptionArgs, WireError
 from extender.writes import ApiWriter, Writer
@@ -186,7 +186,7 @@ class Extender:
                     args.pod.key, Decision(_now(), "filter", args.pod.uid, f"can not be judged: {error}")
                 )
                 return json_response(wire.filter_error(asked, str(error)))
-            verdicts = self._lessons.applied(args.pod, verdicts, self._snapshot.nodes)
+            verdicts = self._lessons.applied(args.pod, verdicts, self._snapshot)
             found = answer(asked.names, verdicts, self._snapshot.nodes)
             self._decided(args.pod, verdicts, asked.names, found)
             return json_response(wire.filter_result(asked, found.feasible, found.failed, found.unresolvable))
@@ -266,7 +266,9 @@ class Extender:
         )
         outcome = f"{len(found.feasible)}/{len(names)} nodes fit"
         if not found.feasible and names:
-            outcome = why(evaluate(pod, self._snapshot, self._snapshot.nodes.mask_of(names)), self._snapshot)
+            asked = evaluate(pod, self._snapshot, self._snapshot.nodes.mask_of(names))
+            unknown = found.rejected.get(Reason.NODE_UNKNOWN, 0)
+            outcome = why(self._lessons.applied(pod, asked, self._snapshot), self._snapshot, unknown)
             if not (pod.status.nominated_node_name and len(names) == 1):  # the others are asked about next
                 self._announcer.no_node_suits(pod, outcome, monotonic())
         counts = len(found.feasible), len(names), found.rejected

@@ -22,7 +22,7 @@ from extender.facts import (
 from extender.masks import Mask
 from extender.slots import NodeSlots
 from extender.snapshot import Snapshot
-from extender.verdict import Objection, Verdicts
+from extender.verdict import Objection, Reason, Verdicts
 from model import names, quantity
 from model.selectors import Requirement
 from storage.limits import UNBOUND
@@ -51,10 +51,14 @@ _LISTED: Final = 5
 """Names listed before "and N more"."""
 
 
-def why(verdicts: Verdicts, snapshot: Snapshot) -> str:
-    """`1/4 nodes fit: 2 can not reach volume data (zone b wanted, node in a), 1 has all 2 attach slots …`."""
-    fitting = f"{verdicts.feasible.bit_count()}/{verdicts.asked.bit_count()} nodes fit"
+def why(verdicts: Verdicts, snapshot: Snapshot, unknown: int = 0) -> str:
+    """`1/4 nodes fit: 2 can not reach volume data (zone b wanted, node in a), 1 has all 2 attach slots …`.
+
+    `unknown` nodes were asked about besides, of which nothing is known.
+    """
+    fitting = f"{verdicts.feasible.bit_count()}/{verdicts.asked.bit_count() + unknown} nodes fit"
     said = [clause for objection in verdicts.objections for clause in clauses(objection, snapshot)]
+    said += [f"{unknown} {Reason.NODE_UNKNOWN}"] if unknown else []
     return f"{fitting}: {', '.join(dict.fromkeys(said))}" if said else fitting
 
 

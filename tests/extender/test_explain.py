@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import msgspec
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -168,6 +169,37 @@ async def test_what_can_not_be_explained_is_said():
 
 
 # --- decisions and events ---
+
+
+@pytest.mark.parametrize("still", ["limited", "not limited any more"])
+async def test_what_is_told_of_a_node_that_bind_refused_is_that_it_does_not_fit(still):
+    world = World()
+    objects = [node("n1"), csi_node("n1", **{DRIVER: 1}), storage_class("static", "kubernetes.io/no-provisioner")]
+    for name in ("c", "there"):
+        objects += [volume(f"v-{name}", "static"), claim(name, "static", volume="v-there" if name == "there" else "")]
+    for obj in (*objects, pod("other", "there", node="n1")):
+        world.put(obj)
+    made = world.put(pod("p", "c"))
+    async with running(world) as caller:
+        assert "1 of 1 slots" in await caller.bind(made, "n1")
+        if still == "limited":
+            assert (await caller.filter(made, ["n1"]))["NodeNames"] == []
+            _, answer = await caller.get("explain?pod=ns/p")
+            assert answer["decisions"][-1]["outcome"].startswith("0/1 nodes fit: 1 has all 1 attach slots of driver")
+        else:
+            world.put(csi_node("n1", **{DRIVER: None}))
+            assert (await caller.filter(made, ["n1"]))["NodeNames"] == ["n1"]
+
+
+async def test_nodes_that_are_not_known_are_told_of_as_such():
+    world = World()
+    for obj in (node("n1"), claim("c"), storage_class("fast")):
+        world.put(obj)
+    made = world.put(pod("p", "c"))
+    async with running(world) as caller:
+        assert (await caller.filter(made, ["new", "newer"]))["NodeNames"] == []
+        _, answer = await caller.get("explain?pod=ns/p")
+    assert answer["decisions"][-1]["outcome"] == "0/2 nodes fit: 2 node(s) were not known to the extender yet"
 
 
 def test_decisions_are_bounded_and_repeats_count_once():
