@@ -11,8 +11,10 @@ from model.workloads import Pod
 
 def judge(pod: Pod, verdicts: Verdicts, snapshot: Snapshot) -> Mapping[str, int] | None:
     """Percent of the slots left free; 100 on nodes without a limit."""
+    if not verdicts.feasible & snapshot.slots.limited:
+        return None
     new = pod_slots(pod, snapshot.stores, migrated=True)
-    if not new or not verdicts.feasible & snapshot.slots.limited:
+    if not new:
         return None
     return {name: _left(new, snapshot.slots.on(name)) for name in snapshot.nodes.names_of(verdicts.feasible)}
 

@@ -187,3 +187,8 @@ def test_a_node_with_the_volumes_attached_is_preferred():
     wanted = pod("p", "cv", "cw")
     assert opinions(wanted, *bound, *attached)["AttachedAlready"] == {"n1": 50, "n2": 100}
     assert opinions(wanted, *bound, attachment("a", "gone", "v"))["AttachedAlready"] is None
+
+
+def test_a_disk_that_only_nodes_with_a_csi_node_could_not_name_is_no_fault_without_one():
+    disk = {"name": "d", "azureDisk": {"diskName": "d", "diskURI": "/d", "kind": "Shared"}}
+    assert scores(pod("p", volumes=[disk])) == {"n1": 0, "n2": 0}
