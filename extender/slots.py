@@ -343,7 +343,7 @@ class SlotIndex:
         present = dict[str, str]()
         for pod in self._stores.pods.by("placed", node):
             if pod.volumes:
-                slots = self._promised.get(pod.uid) or self._pods.get(pod.key)
+                slots = self._promised.get(pod.uid, self._pods.get(pod.key))
                 if slots is None:
                     slots = self._pods[pod.key] = pod_slots(pod, self._stores, migrated=True)
                 present.update(slots)

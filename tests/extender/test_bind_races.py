@@ -164,3 +164,18 @@ def _binder(world: World, group: asyncio.TaskGroup) -> Binder:
         limits=BindLimits(),
         lessons=Lessons(lambda: 0.0),
     )
+
+
+def test_a_promise_of_no_slot_is_kept_too():
+    """The chosen volume takes none, although the class of its claim would."""
+    wanting = pod("p", "c", node="n1")
+    cluster = Cluster(
+        [node("n1"), csi_node("n1", **{"csi.example.com": 1}), storage_class("fast"), claim("c"), wanting]
+    )
+    slots, view = cluster.snapshot.slots, cluster.tables["pods"].get("ns/p")
+    slots.promise(view, {})
+    slots.refresh()
+    assert slots.on("n1").present == {}
+    slots.withdraw(view)
+    slots.refresh()
+    assert list(slots.on("n1").present.values()) == ["csi.example.com"]
