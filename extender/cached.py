@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from extender.reservations import Reservations
-from extender.snapshot import DEFAULT_RULES, Rules, Snapshot
+from extender.snapshot import SERVED_RULES, Rules, Snapshot
 from extender.stores import INDEXES, Stores
 from kube.caches import Caches
 
@@ -29,7 +29,7 @@ def snapshot_over(caches: Caches, reservations: Reservations, rules: Rules, cloc
     return snapshot
 
 
-def view_of(caches: Caches, rules: Rules = DEFAULT_RULES) -> Snapshot:
-    """The same without any reservation, for caches that were filled and are not followed."""
+def view_of(caches: Caches, rules: Rules = SERVED_RULES) -> Snapshot:
+    """The same without any reservation, by the service's rules, for caches that were filled and are not followed."""
     reservations = Reservations(caches.pods, caches.claims, caches.volumes)
     return snapshot_over(caches, reservations, rules, lambda: 0.0)

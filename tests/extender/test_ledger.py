@@ -2,17 +2,21 @@
 
 from random import Random
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from extender.cached import view_of
 from extender.filters import evaluate
 from extender.ledger import UNREPORTED_SECONDS
 from extender.snapshot import SERVED_RULES, Rules
 from model import names
 from model.meta import JSON
+from model.workloads import Pod
 from tests.extender.objects import claim, csi_node, node, pod, storage_class, volume
-from tests.extender.tables import Cluster
+from tests.extender.tables import RESOURCES, Cluster
+from tests.extender.world import World
 
 DRIVER = "csi.example.com"
 CSI_DRIVER = {
@@ -168,6 +172,17 @@ def test_no_pool_is_ever_given_away_twice(seed):
         if random.random() < 0.4:
             zone = random.choice("ab")
             cluster.put(pool(zone, holds[zone] - made[zone]))
+
+
+def test_caches_filled_for_one_question_are_judged_by_the_rules_of_the_service():
+    caches = World().caches
+    snapshot = view_of(caches)
+    objects = [node("a1", zone="a"), storage_class("fast"), CSI_DRIVER, pool("a", 10), *asked_for("other", 6, "a1")]
+    for obj in (*objects, claim("c", size="5Gi")):
+        kind, resource = next((kind, each) for kind, each in RESOURCES.items() if each.kind == obj["kind"])
+        getattr(caches, kind).show(msgspec.convert(obj, resource.view, strict=False))
+    wanting = msgspec.convert(pod("p", "c"), Pod, strict=False)
+    assert evaluate(wanting, snapshot, snapshot.nodes.all).feasible == 0
 
 
 # --- the switches ---
