@@ -7,6 +7,7 @@ on. A service raises aiohttp's HTTP exceptions for what it refuses; anything els
 import asyncio
 import secrets
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final, TypeVar
 
 import msgspec
@@ -24,6 +25,40 @@ BODY_SECONDS: Final = web.AppKey("body_seconds", float)
 """How long a client may take to send its body."""
 
 
+class UnderWay:
+    """Requests that have begun and are not answered yet."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._none = asyncio.Event()
+        self._none.set()
+        self._ending = False
+
+    async def answered(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """The handler's answer; from `end` on it says that the connection takes no further request."""
+        self._count += 1
+        self._none.clear()
+        try:
+            response = await handler(request)
+        finally:
+            self._count -= 1
+            if not self._count:
+                self._none.set()
+        if self._ending:
+            response.force_close()
+        return response
+
+    async def end(self, seconds: float) -> None:
+        """Return when none is under way, or after so long."""
+        self._ending = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._none.wait()
+
+
+UNDER_WAY: Final = web.AppKey("under_way", UnderWay)
+
+
 def make_app(
     routes: Iterable[web.AbstractRouteDef],
     *,
@@ -36,9 +71,12 @@ def make_app(
 
     `middlewares` run inside the deadline and the error answers.
     """
-    chain = [_answer_errors, _deadline(deadline_seconds), *(web.middleware(each) for each in middlewares)]
+    under_way = UnderWay()
+    inner = [web.middleware(each) for each in middlewares]
+    chain = [_answer_errors, _counted(under_way), _deadline(deadline_seconds), *inner]
     app = web.Application(client_max_size=max_body_bytes, middlewares=chain)
     app[BODY_SECONDS] = body_seconds
+    app[UNDER_WAY] = under_way
     app.add_routes(routes)
     return app
 
@@ -111,6 +149,14 @@ def require_client_certificate(paths: frozenset[str]) -> Middleware:
         return await handler(request)
 
     return check
+
+
+def _counted(under_way: UnderWay) -> Middleware:
+    @web.middleware
+    async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
+        return await under_way.answered(request, handler)
+
+    return count
 
 
 def _deadline(seconds: float) -> Middleware:

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
+from serving.http import UNDER_WAY
+
 
 class ListenError(ValueError):
     """The address can not be listened on; the message names it and the fix."""
@@ -52,14 +54,21 @@ async def serve(
     if tls is None and not is_loopback(host):
         raise ListenError(f"--listen {listen}: plain HTTP is served on loopback addresses only; give a certificate")
     # Idle scheduler connections must outlive its own 90 s, or its next POST meets a closing socket.
-    runner = web.AppRunner(app, access_log=None, keepalive_timeout=600.0, shutdown_timeout=drain_seconds)
+    clean_up = drain_seconds / 2 if UNDER_WAY in app else drain_seconds
+    runner = web.AppRunner(app, access_log=None, keepalive_timeout=600.0, shutdown_timeout=clean_up)
     await runner.setup()
     try:
         site = web.SockSite(runner, _bind(host, port), ssl_context=tls, backlog=1024)
         await site.start()
         bound = runner.addresses[0]
         shown = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
-        yield f"{'https' if tls else 'http'}://{shown}:{bound[1]}"
+        try:
+            yield f"{'https' if tls else 'http'}://{shown}:{bound[1]}"
+        finally:
+            await site.stop()
+            # The runner's own clean-up waits for answers, but reads nothing more: bodies have to be there before.
+            if UNDER_WAY in app:
+                await app[UNDER_WAY].end(drain_seconds / 2)
     finally:
         await runner.cleanup()
 
