@@ -51,6 +51,8 @@ class Surroundings:
     listening: Callable[[str], None]
     namespace: str = "default"
     """The namespace of the kubeconfig's context, or of the pod."""
+    stopping: Check = lambda: None
+    """Complains once the process is asked to stop: it answers still, and nobody is to be sent to it any more."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,7 @@ def _component(
 ) -> list[Service]:
     """The site first, the announcement last."""
     besides = besides or Besides()
-    address, site = besides.address, replace(site, checks={**site.checks, **besides.checks})
+    address, site = besides.address, replace(site, checks={**site.checks, **besides.checks, "stop": given.stopping})
     return [
         site_service(name, site, given.endpoint, given.registry, address),
         background(f"caches of the {name}", caches.run),

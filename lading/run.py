@@ -37,8 +37,14 @@ class ServiceEndedError(RuntimeError):
     """A service returned although nobody had asked it to stop."""
 
 
-async def run_services(services: Sequence[Service], stop: asyncio.Event, stop_seconds: float = STOP_SECONDS) -> None:
-    """Run them all until `stop` is set.
+async def run_services(
+    services: Sequence[Service],
+    stop: asyncio.Event,
+    stop_seconds: float = STOP_SECONDS,
+    *,
+    linger_seconds: float = 0.0,
+) -> None:
+    """Run them all until `stop` is set, and for `linger_seconds` more, which `stop_seconds` include.
 
     Raises:
         ExceptionGroup: what ended a service before that.
@@ -49,9 +55,10 @@ async def run_services(services: Sequence[Service], stop: asyncio.Event, stop_se
         await stop.wait()
         log.info("stopping")
         starting.cancel()
+        await asyncio.sleep(linger_seconds)
         for task in reversed(tasks):
             task.cancel()
-            await asyncio.wait([task], timeout=stop_seconds / max(len(tasks), 1))
+            await asyncio.wait([task], timeout=(stop_seconds - linger_seconds) / max(len(tasks), 1))
 
 
 async def _start(services: Sequence[Service], group: asyncio.TaskGroup, tasks: list[asyncio.Task[None]]) -> None:

@@ -64,6 +64,17 @@ ClientCa: TypeAlias = Annotated[
 InsecureHttp: TypeAlias = Annotated[
     bool, typer.Option("--insecure-http", help="Serve plain HTTP, on loopback addresses only.", rich_help_panel=_TLS)
 ]
+Linger: TypeAlias = Annotated[
+    float,
+    typer.Option(
+        metavar="SECONDS",
+        min=0.0,
+        max=20.0,
+        help="How long to go on answering, unready, when asked to stop: until nobody is sent here any more. Behind a "
+        "Service give 10.",
+        rich_help_panel=_PROCESS,
+    ),
+]
 LogFormatOption: TypeAlias = Annotated[
     LogFormat,
     typer.Option("--log-format", help="auto: text on a terminal, JSON elsewhere.", rich_help_panel=_PROCESS),

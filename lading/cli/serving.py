@@ -29,6 +29,8 @@ class Process:
     kubeconfig: Path | None
     log_format: LogFormat
     log_level: LogLevel
+    linger_seconds: float = 0.0
+    """How long it goes on when asked to stop, unready."""
 
 
 def run_component(process: Process, services: Callable[[Surroundings], Sequence[Service]]) -> NoReturn:
@@ -41,10 +43,16 @@ def run_component(process: Process, services: Callable[[Surroundings], Sequence[
         registry = new_registry()
         agent = f"lading-{process.name}"
         async with connect(connection, user_agent=agent, field_manager=agent, metrics=Metrics(registry)) as client:
-            given = Surroundings(client, process.endpoint, registry, listening, connection.namespace)
-            await run_services(services(given), stop)
+            given = Surroundings(
+                client, process.endpoint, registry, listening, connection.namespace, lambda: _stopping(stop)
+            )
+            await run_services(services(given), stop, linger_seconds=process.linger_seconds)
 
     raise typer.Exit(run_process(main))
+
+
+def _stopping(stop: asyncio.Event) -> str | None:
+    return "asked to stop" if stop.is_set() else None
 
 
 def listening(url: str) -> None:

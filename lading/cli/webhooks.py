@@ -27,6 +27,7 @@ def webhooks(
     secret: options.OwnSecret = options.NAMES.secret,
     registration: options.OwnRegistration = options.NAMES.registration,
     host: options.OwnHost = None,
+    linger: options.Linger = 0.0,
     log_format: options.LogFormatOption = LogFormat.AUTO,
     log_level: options.LogLevelOption = LogLevel.INFO,
 ) -> None:
@@ -41,12 +42,14 @@ def webhooks(
     rules = chosen(settings, enable or (), disable or ())
     if not own_certs:
         endpoint = Endpoint(listen, tls_cert, tls_key, client_ca, certs, insecure_http)
-        process = Process("webhooks", endpoint, kubeconfig, log_format, log_level)
+        process = Process("webhooks", endpoint, kubeconfig, log_format, log_level, linger)
         run_component(process, lambda given: webhook_services(given, rules))
     options.refuse_beside_own(certs, tls_cert, tls_key, insecure_http)
     with tempfile.TemporaryDirectory(prefix="lading-webhooks-") as folder:
         own = OwnCertificates(Path(folder), secret, tuple(host or ()), registration)
-        process = Process("webhooks", own.endpoint("webhooks", listen, client_ca), kubeconfig, log_format, log_level)
+        process = Process(
+            "webhooks", own.endpoint("webhooks", listen, client_ca), kubeconfig, log_format, log_level, linger
+        )
         run_component(
             process,
             lambda given: with_own("webhooks", own, given, lambda besides: webhook_services(given, rules, besides)),

@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from lading.run import Service, ServiceEndedError, run_process, run_services
+from tests.waiting import eventually
 
 
 def _recorded(name, diary):
@@ -31,6 +32,19 @@ async def test_services_start_in_order_and_stop_in_reverse():
 
     await run_services([_recorded("a", diary), _recorded("b", diary), Service("last", last)], stop)
     assert diary == ["start a", "start b", "stop b", "stop a"]
+
+
+async def test_services_go_on_for_a_while_after_they_are_asked_to_stop():
+    diary, stop = [], asyncio.Event()
+    running = asyncio.create_task(run_services([_recorded("a", diary)], stop, linger_seconds=3600.0))
+    await eventually(lambda: diary)
+    stop.set()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert diary == ["start a"]
+    running.cancel()
+    await asyncio.wait([running])
+    assert diary == ["start a", "stop a"]
 
 
 async def test_a_service_waits_until_the_one_before_is_ready():
