@@ -16,6 +16,7 @@ from model.workloads import Pod
 from serving.http import json_response, read_json
 
 PATH: Final = "/explain"
+_DEFAULT_NAMESPACE: Final = "default"
 
 
 class _Question(msgspec.Struct, frozen=True):
@@ -48,9 +49,12 @@ class Asked:
         return self._answer(request, pod, None)
 
     async def about_one_that_may_not_exist(self, request: web.Request) -> web.Response:
-        """POST of `{"Pod": …, "NodeNames": […]}`."""
+        """POST of `{"Pod": …, "NodeNames": […]}`; a pod without a namespace is taken to be in the default one."""
         question = await read_json(request, _Question)
-        return self._answer(request, question.pod, question.node_names)
+        metadata = question.pod.metadata
+        if not metadata.namespace:
+            metadata = msgspec.structs.replace(metadata, namespace=_DEFAULT_NAMESPACE)
+        return self._answer(request, msgspec.structs.replace(question.pod, metadata=metadata), question.node_names)
 
     def _answer(self, request: web.Request, pod: Pod, node_names: list[str] | None) -> web.Response:
         nodes = self._snapshot.nodes

@@ -160,6 +160,17 @@ async def test_a_pod_of_the_cluster_and_one_that_is_not_created_yet_are_explaine
         assert (status, answer["feasible"]["count"]) == (200, 1)
 
 
+async def test_a_manifest_without_a_namespace_is_asked_about_in_the_default_one():
+    world, mine, manifest = World(), claim("c"), pod("imagined", "c")
+    mine["metadata"]["namespace"] = "default"
+    del manifest["metadata"]["namespace"]
+    for obj in (node("n1"), storage_class("fast"), mine):
+        world.put(obj)
+    async with running(world) as caller:
+        _, answer = await caller.post("explain", {"Pod": manifest})
+    assert (answer["pod"], answer["summary"]) == ("default/imagined", "1/1 nodes fit")
+
+
 async def test_what_can_not_be_explained_is_said():
     async with running(World()) as caller:
         assert await caller.get("explain") == (400, {"error": "say which pod: ?pod=NAMESPACE/NAME"})
