@@ -13,7 +13,7 @@ from extender.lessons import Lessons
 from extender.reservations import Reservations
 from extender.snapshot import SERVED_RULES
 from extender.wire import ExtenderBindingArgs
-from model.volumes import PersistentVolumeClaim
+from model.volumes import PersistentVolume, PersistentVolumeClaim
 from model.workloads import Pod
 from tests.extender.objects import claim, csi_node, node, pod, storage_class, volume
 from tests.extender.tables import Cluster
@@ -37,7 +37,7 @@ POOL = {
 
 
 class SlowWorld(World):
-    """A server whose answer to a write of a claim takes until it is let go."""
+    """A server whose answers to writes of claims and volumes take until it is let go."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,6 +48,11 @@ class SlowWorld(World):
         """Let the watches show so many of the changes that they have not shown."""
         for _ in range(count):
             self._unseen.pop(0)()
+
+    async def reserve(self, volume: PersistentVolume, claim: PersistentVolumeClaim) -> PersistentVolume:
+        self.asked.set()
+        await self.let_go.wait()
+        return await super().reserve(volume, claim)
 
     async def select_node(self, claim: PersistentVolumeClaim, node: str | None) -> PersistentVolumeClaim:
         self.asked.set()
@@ -83,6 +88,23 @@ async def test_pods_that_share_a_claim_share_what_is_held_for_it(world: SlowWorl
     await eventually(lambda: world.writes == ["select c"])
     world.put(volume("made"))
     world.bind_claim("ns/c", "made")
+    assert await asyncio.gather(first, second) == ["", ""]
+
+
+async def test_pods_that_share_a_claim_share_the_volume_that_is_held_for_it(world: SlowWorld, caller: Caller):
+    world.put(storage_class("static", "kubernetes.io/no-provisioner"))
+    world.put(volume("only", "static"))
+    world.put(claim("c", "static"))
+    world.put(claim("other", "static"))
+    sharing = [world.put(pod(name, "c")) for name in ("p", "q")]
+    first = asyncio.create_task(caller.bind(sharing[0], "n1"))
+    await world.asked.wait()
+    second = asyncio.create_task(caller.bind(sharing[1], "n1"))
+    await eventually(lambda: caller.metric("lading_extender_bind_attempts") == 2)
+    assert "didn't find available" in await caller.bind(world.put(pod("r", "other")), "n1")
+    world.let_go.set()
+    await eventually(lambda: world.writes == ["reserve only"])
+    world.bind_claim("ns/c", "only")
     assert await asyncio.gather(first, second) == ["", ""]
 
 
