@@ -34,6 +34,8 @@ class NodeIndex:
         self._having: dict[str, Mask] = {}
         self._shown: dict[str, Labels] = {}
         self._free: list[int] = []
+        self.generation = 0
+        """Grows whenever a node comes or goes."""
         self._name_sets: dict[Mask, frozenset[str]] = {}
 
     @property
@@ -160,6 +162,7 @@ class NodeIndex:
         return reduce(and_, accepting, self.all) if expressions else 0
 
     def _add(self, node: Node) -> None:
+        self.generation += 1
         self._name_sets.clear()
         if self._free:
             position = self._free.pop()
@@ -175,6 +178,7 @@ class NodeIndex:
     def _remove(self, name: str) -> None:
         if name not in self.position:
             return
+        self.generation += 1
         self._name_sets.clear()
         self._relabel(name, {})
         position = self.position.pop(name)

@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry
 
 from extender import wire
 from extender.announce import Announcer
-from extender.answer import Answer, answer
+from extender.answer import Answer, Answers
 from extender.asked import PATH as EXPLAIN
 from extender.asked import Asked
 from extender.bind import Binder, BindLimits
@@ -115,6 +115,7 @@ class Extender:
             lessons=self._lessons,
         )
         self._gate = Gate(settings.bytes_at_once, settings.answer_seconds)
+        self._answers = Answers(self._snapshot.nodes)
         self._decisions = Decisions()
         self._asked = Asked(self._snapshot, caches.pods, self._decisions)
         self._announcer = Announcer(recorder)
@@ -187,7 +188,7 @@ class Extender:
                 )
                 return json_response(wire.filter_error(asked, str(error)))
             verdicts = self._lessons.applied(args.pod, verdicts, self._snapshot)
-            found = answer(asked.names, verdicts, self._snapshot.nodes)
+            found = self._answers.of(asked.names, verdicts)
             self._decided(args.pod, verdicts, asked.names, found)
             return json_response(wire.filter_result(asked, found.feasible, found.failed, found.unresolvable))
 
@@ -254,7 +255,7 @@ class Extender:
 
     def _decided(self, pod: Pod, verdicts: Verdicts, names: Sequence[str], found: Answer) -> None:
         self._metrics.result("filter", "success")
-        self._metrics.judged(len(found.feasible), len(found.failed), len(found.unresolvable))
+        self._metrics.judged(len(found.feasible), found.failed_count, found.unresolvable_count)
         if self._settings.heals:
             self._healer.consider(pod.namespace, verdicts.objections)
         log.info(

@@ -95,7 +95,7 @@ class Verdicts:
 
     def groups(self) -> list[Group]:
         """The rejected nodes by all their reasons, in the order in which these were found; no node is in two."""
-        groups = [Group(resolvable=True, nodes=self.rejected, message="")]
+        groups = [Group(resolvable=True, nodes=self.rejected, message="")] if self.rejected else []
         for objection in self.objections:
             groups = [part for group in groups for part in _split(group, objection) if part.nodes]
         return groups

@@ -119,8 +119,8 @@ def candidates(args: ExtenderArgs) -> Candidates:
 def filter_result(
     asked: Candidates,
     feasible: Iterable[str],
-    failed: Mapping[str, str] | None = None,
-    unresolvable: Mapping[str, str] | None = None,
+    failed: Mapping[str, str] | orjson.Fragment | None = None,
+    unresolvable: Mapping[str, str] | orjson.Fragment | None = None,
 ) -> dict[str, Any]:
     """ExtenderFilterResult, in the form of the request: never both Nodes and NodeNames null, which means no node."""
     return {
