@@ -1,4 +1,4 @@
-"""Authorities that live for seconds, rotated while a real API server calls both webhooks all the time."""
+"""Authorities that live for seconds, rotated while a real API server calls both webhooks, and others the extender."""
 
 import asyncio
 import itertools
@@ -21,6 +21,7 @@ from model.resources import CLASSES, MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS
 from serving.http import make_app
 from serving.site import serve
 from serving.tls import TLSFiles
+from tests.certs.extending import Caller, extending, paced
 from tests.certs.replicas import CONFIGURATIONS, Installation, installed
 from tests.controlplane.plane import ControlPlane
 from tests.waiting import eventually
@@ -54,11 +55,10 @@ class Load:
         """Begin so many writes a second, until cancelled; then let those under way end."""
         under_way: set[asyncio.Task[None]] = set()
         try:
-            while True:
+            async for _ in paced(WRITES_A_SECOND / 2):
                 task = asyncio.create_task(self._pair())
                 under_way.add(task)
                 task.add_done_callback(under_way.discard)
-                await asyncio.sleep(2 / WRITES_A_SECOND)
         finally:
             await asyncio.gather(*under_way)
 
@@ -123,20 +123,29 @@ async def test_no_call_fails_while_three_authorities_take_turns(control_plane: C
         installed(client, NAME, tmp_path, replicas=2, lives=LIVES, every_seconds=0.25) as installation,
     ):
         await eventually(installation.is_sound)
-        async with served(client, installation):
+        async with (
+            served(client, installation),
+            extending(client, NAME, NAME, tmp_path / "extender", LIVES) as url,
+        ):
             await eventually(lambda: normalizes(client))
             await fail_closed(client)
             load_ = Load(client)
-            loading = asyncio.create_task(load_.run())
+            caller = Caller(client, NAME, tmp_path / "caller", LIVES, url)
+            loading = [asyncio.create_task(each.run()) for each in (load_, caller)]
 
             async def all_took_turns() -> bool:
                 issuers.add(installation.replicas[0].leaf().issuer.rfc4514_string())
-                return len(issuers) >= GENERATIONS or bool(load_.faults)
+                turns = min(len(issuers), len(caller.issuers))
+                return turns >= GENERATIONS or bool(load_.faults or caller.faults)
 
             await eventually(all_took_turns, within_seconds=180.0)
-            loading.cancel()
-            await asyncio.wait([loading])
+            for each in loading:
+                each.cancel()
+            await asyncio.wait(loading)
         assert load_.faults == []
+        assert caller.faults == []
         assert len(issuers) == GENERATIONS
+        assert len(caller.issuers) == GENERATIONS
         assert load_.written > 100 * GENERATIONS
-        print(f"{load_.written} writes, {GENERATIONS} authorities, no call failed")  # noqa: T201 - for the report
+        assert caller.answered > 20 * GENERATIONS
+        print(f"{load_.written} writes, {caller.answered} filter calls, {GENERATIONS} authorities, no call failed")  # noqa: T201 - for the report
