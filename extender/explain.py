@@ -57,7 +57,7 @@ class Entry(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     fix: str
     fact: JSON | None = None
     found: dict[str, dict[str, int]] | None = None
-    """Labels that the rule looked at: the values these nodes have, and how many each; "" where it is absent."""
+    """Labels that the rule looked at: the values most of these nodes have, and how many each; "" where it is absent."""
     slots: list[SlotUse] | None = None
     largest_pool_bytes: int | None = None
     """The most that one pool reports of which these nodes can have a volume; None without any report."""
@@ -178,9 +178,10 @@ class _Explainer:
         return {key: self._values(key, nodes) for key in keys} if keys else None
 
     def _values(self, key: str, nodes: Mask) -> dict[str, int]:
-        present = {value: mask.bit_count() for value, mask in self._snapshot.nodes.values(key, nodes).items()}
+        counts = ((value, mask.bit_count()) for value, mask in self._snapshot.nodes.values(key, nodes).items())
+        present = sorted(counts, key=lambda each: (-each[1], each[0]))[: self._named]
         absent = (nodes & ~self._snapshot.nodes.having(key)).bit_count()
-        return {**dict(sorted(present.items())), **({"": absent} if absent else {})}
+        return {**dict(sorted(present)), **({"": absent} if absent else {})}
 
     def _slots(self, driver: str, nodes: Mask) -> Iterator[SlotUse]:
         alike = dict[tuple[int, int], list[str]]()

@@ -104,6 +104,20 @@ def test_thousands_of_nodes_are_a_few_lines_unless_all_are_asked_for():
     assert len(entry["nodes"]["names"]) == 300
 
 
+def test_a_label_that_differs_on_every_node_is_told_of_a_few():
+    host = "kubernetes.io/hostname"
+    nodes = [node(f"n{number}", **{host: f"n{number}"}) for number in range(20)]
+    affinity = {"required": {"nodeSelectorTerms": [{"matchExpressions": [_in(host, "gone")]}]}}
+    cluster = Cluster([*nodes, volume("v", nodeAffinity=affinity), claim("c", volume="v")])
+    for named, count in ((5, 5), (None, 20)):
+        (entry,) = rule(explained(cluster, pod("p", "c"), named=named), "VolumeBinding")["rejects"]
+        assert len(entry["found"][host]) == count
+
+
+def _in(key: str, *values: str) -> JSON:
+    return {"key": key, "operator": "In", "values": values}
+
+
 def test_claims_and_what_they_would_get_are_told():
     answer = explained(
         zonal(volume("v", "slow", zone="a"), claim("c"), claim("bound", "slow", volume="v")), pod("p", "c", "bound")
