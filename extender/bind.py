@@ -74,6 +74,8 @@ class Attempt:
     turned_away: bool = False
     """Whether the last caller was told "not yet", so that the scheduler counts the pod as unplaced."""
     waiting_for: str = "its turn"
+    binding: bool = False
+    """Whether the pod is being put on the node: nobody can be told "not yet" any more."""
     seen: bool = False
     """Whether the cache has shown the very pod: only then is one that it does not show gone."""
 
@@ -122,6 +124,8 @@ class Binder:
             async with asyncio.timeout(self._limits.answer):
                 return await asyncio.shield(attempt.answer)
         except TimeoutError:
+            if attempt.binding:
+                return await asyncio.shield(attempt.answer)
             attempt.turned_away = attempt.callers == 1
             return f"binding volumes: still waiting for {attempt.waiting_for}; the next attempt goes on from there"
         finally:
@@ -178,6 +182,7 @@ class Binder:
             await self._until_ready(attempt, pod, await self._write(plan, args.node, held))
             if attempt.turned_away:
                 raise Refused("the volumes are ready; the next attempt binds the pod")
+            attempt.binding = True
             await self._bind(pod, args.node)
             attempt.answer.set_result("")
             await self._until_seen(attempt, pod)

@@ -43,6 +43,7 @@ class SlowWorld(World):
         super().__init__()
         self.asked = asyncio.Event()
         self.let_go = asyncio.Event()
+        self.slow_to_bind = False
 
     def show_next(self, count: int) -> None:
         """Let the watches show so many of the changes that they have not shown."""
@@ -53,6 +54,12 @@ class SlowWorld(World):
         self.asked.set()
         await self.let_go.wait()
         return await super().reserve(volume, claim)
+
+    async def bind(self, pod: Pod, node: str) -> None:
+        if self.slow_to_bind:
+            self.asked.set()
+            await self.let_go.wait()
+        await super().bind(pod, node)
 
     async def select_node(self, claim: PersistentVolumeClaim, node: str | None) -> PersistentVolumeClaim:
         self.asked.set()
@@ -161,7 +168,7 @@ def test_what_a_pod_is_promised_outlives_the_promise_to_the_one_before_it():
 async def test_a_call_that_gives_way_before_its_attempt_began_is_answered_and_bars_nobody(world: SlowWorld):
     made = world.put(pod("p"))
     async with asyncio.TaskGroup() as group:
-        binder = _binder(world, group)
+        binder = _binder(world, group, BindLimits())
         to = {node: ExtenderBindingArgs("p", "ns", made["metadata"]["uid"], node) for node in ("n1", "n2")}
         # Both in one turn of the loop: the second ends what the first has only just asked for.
         async with asyncio.timeout(5.0):
@@ -171,7 +178,24 @@ async def test_a_call_that_gives_way_before_its_attempt_began_is_answered_and_ba
     assert binder.under_way == 0
 
 
-def _binder(world: World, group: asyncio.TaskGroup) -> Binder:
+async def test_a_caller_whose_time_is_up_while_the_pod_is_being_put_on_the_node_hears_the_outcome(world: SlowWorld):
+    made = world.put(pod("p"))
+    args = ExtenderBindingArgs("p", "ns", made["metadata"]["uid"], "n1")
+    limits = BindLimits()
+    world.slow_to_bind = True
+    async with asyncio.TaskGroup() as group:
+        binder = _binder(world, group, limits)
+        patient = group.create_task(binder.bind(args))
+        await world.asked.wait()
+        object.__setattr__(limits, "answer", 0.0)
+        impatient = group.create_task(binder.bind(args))
+        for _turn in range(10):
+            await asyncio.sleep(0)
+        world.let_go.set()
+    assert (patient.result(), impatient.result()) == ("", "")
+
+
+def _binder(world: World, group: asyncio.TaskGroup, limits: BindLimits) -> Binder:
     caches, changes = world.caches, Changes()
     reservations = Reservations(caches.pods, caches.claims, caches.volumes)
     return Binder(
@@ -183,7 +207,7 @@ def _binder(world: World, group: asyncio.TaskGroup) -> Binder:
         claims=caches.claims,
         volumes=caches.volumes,
         spawn=group.create_task,
-        limits=BindLimits(),
+        limits=limits,
         lessons=Lessons(lambda: 0.0),
     )
 
