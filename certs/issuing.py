@@ -4,12 +4,14 @@ Leaves stand as NAME.crt and NAME.key, in the store of the authorities or in one
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from certs.authority import has_signed
+from cryptography import x509
+
+from certs.authority import has_signed, period_of
 from certs.errors import BrokenAuthorityError, CertificateError, NameNotCertifiableError
 from certs.issue import Identity, Issued, Leaf, is_pair, issue, names_of
 from certs.issue import read as read_leaf
@@ -56,7 +58,7 @@ async def ensure(
         NameNotCertifiableError: a wanted name.
     """
     stored = await store.load()
-    if STATE_FILES & set(stored.files) == {BUNDLE}:
+    if _is_beside(stored.files):
         raise CertificateError("these certificates are of an authority kept elsewhere: issue them --from-secret again")
     # Whoever trusts the store's bundle reads it from there: it is published by being written.
     authorities, rotations = rotated(stored.files, now, trusted_by_all=True, lives=lives)
@@ -117,7 +119,7 @@ def issued(
             present.period if present else None,
             names=names_of(present.identity) if present else (),
             wanted=names_of(identity),
-            trusted=present is not None and _is_trusted(present, authorities),
+            trusted=present is not None and _is_trusted(present, authorities.trusted),
             now=now,
             jitter=jitter,
             lives=lives,
@@ -169,14 +171,18 @@ def status(files: Files) -> list[Line]:
     Raises:
         BrokenAuthorityError: the authorities can not be read.
     """
-    authorities = read_authorities(files)
-    standing = authorities.standing
-    named = (("signing", standing.current), ("next", standing.following), ("previous", standing.previous))
-    lines = [Line(name, None, period, trusted=True) for name, period in named if period is not None]
+    if _is_beside(files):
+        trusted = tuple(x509.load_pem_x509_certificates(files[BUNDLE]))
+        lines = [Line("authority", None, period_of(each), trusted=True) for each in trusted]
+    else:
+        authorities = read_authorities(files)
+        trusted, standing = authorities.trusted, authorities.standing
+        named = (("signing", standing.current), ("next", standing.following), ("previous", standing.previous))
+        lines = [Line(name, None, period, trusted=True) for name, period in named if period is not None]
     for name in _leaf_names(files):
         present = _read_or_none(files, name)
         if present is not None:
-            lines.append(Line(name, present.identity, present.period, _is_trusted(present, authorities)))
+            lines.append(Line(name, present.identity, present.period, _is_trusted(present, trusted)))
     return lines
 
 
@@ -209,5 +215,10 @@ def _read_or_none(files: Files, name: str) -> Issued | None:
         return None
 
 
-def _is_trusted(leaf: Issued, authorities: Authorities) -> bool:
-    return any(has_signed(each, leaf.certificate) for each in authorities.trusted)
+def _is_trusted(leaf: Issued, trusted: Iterable[x509.Certificate]) -> bool:
+    return any(has_signed(each, leaf.certificate) for each in trusted)
+
+
+def _is_beside(files: Files) -> bool:
+    """Whether the set's authority is kept elsewhere."""
+    return STATE_FILES & set(files) == {BUNDLE}

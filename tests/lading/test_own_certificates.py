@@ -100,6 +100,9 @@ async def test_certificates_of_two_authorities_are_kept_apart(cluster, tmp_path)
         assert code == 2
         assert "holds an authority of its own" in err
         assert (await lading(*issue, str(its), "--from-secret", "apart", home=tmp_path))[0] == 0
+        code, out, _ = await lading("certs", "status", "--dir", str(its), home=tmp_path)
+        assert code == 0
+        assert [line.split()[0] for line in out.splitlines()[1:]] == ["authority", "apiserver", "scheduler"]
         for again in (issue, ("certs", "rotate", "--dir")):
             code, _, err = await lading(*again, str(its), home=tmp_path)
             assert code == 2
