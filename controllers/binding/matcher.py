@@ -146,6 +146,8 @@ class Matcher:
         before = self._coming.pop(name, None)
         if before is not None:
             self._awaited[before] -= 1
+            if not self._awaited[before]:
+                del self._awaited[before]
         if volume is None or volume.deleting or volume.spec.claim_ref is not None:
             return
         if volume.status.phase == VolumePhase.PENDING:
