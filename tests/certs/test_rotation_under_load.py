@@ -32,9 +32,9 @@ from webhooks.wire import MAX_BODY_BYTES
 pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="session")]
 
 LIVES = Lives(
-    authority=timedelta(seconds=24),
-    overlap=timedelta(seconds=3),
-    leaf=timedelta(seconds=8),
+    authority=timedelta(seconds=42),
+    overlap=timedelta(seconds=5),
+    leaf=timedelta(seconds=16),
     backdate=timedelta(seconds=1),
 )
 NAME = "lading-rotation"
