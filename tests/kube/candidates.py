@@ -131,7 +131,10 @@ class Candidate:
         self.network = Network(self.server)
 
     async def run(self) -> None:
-        while True:
+        task = asyncio.current_task()
+        assert task is not None
+        # A lease that is lost in the moment of the cancellation is told in place of it.
+        while not task.cancelling():
             with suppress(LeaseLost):
                 await self.once()
 
@@ -157,8 +160,10 @@ class Candidate:
         try:
             await asyncio.Event().wait()
         finally:
-            await asyncio.sleep(self.winding_down)
-            self.floor.leave(self.name)
+            try:  # the loss of the lease and the end of the process may both cancel it
+                await asyncio.sleep(self.winding_down)
+            finally:
+                self.floor.leave(self.name)
 
     def overrun(self) -> None:
         raise AssertionError("real time does not pass here")
