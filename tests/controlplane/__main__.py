@@ -12,11 +12,13 @@ from typing import Annotated, Any
 import typer
 import yaml
 
+from deploy.rbac import Component, Mode
 from tests.controlplane import flags
 from tests.controlplane.binaries import NAMES, Binaries, MissingBinaryError, SkewError
 from tests.controlplane.build import BuildError
 from tests.controlplane.plane import ControlPlane, control_plane
 from tests.controlplane.processes import Server, ServerError
+from tests.scheduling_live.components import NAMESPACE, installed
 
 STARTED = ("scheduler", "controller-manager")
 
@@ -74,6 +76,10 @@ def up(
     ] = None,
     controllers: Annotated[str, typer.Option(help="As kube-controller-manager's flag.")] = flags.CONTROLLERS,
     durable: Annotated[bool, typer.Option("--durable", help="etcd's writes wait for the disk.")] = False,
+    lading: Annotated[
+        bool,
+        typer.Option("--lading", help="Grant Lading's parts their roles; a kubeconfig for each, and certificates."),
+    ] = False,
 ) -> None:
     """Run etcd and kube-apiserver on free ports until SIGTERM or Ctrl-C.
 
@@ -90,6 +96,13 @@ def up(
             servers.append(await stack.enter_async_context(plane.scheduler(config)))
         if "controller-manager" in parts:
             servers.append(await stack.enter_async_context(plane.controller_manager(controllers)))
+        if lading:
+            kubectl = (await asyncio.to_thread(_binaries().get, "kubectl")).path
+            made = await stack.enter_async_context(installed(plane, kubectl, plane.folder, Mode.INSTEAD))
+            typer.echo(f"certificates {made.certs}")
+            for part in Component:
+                path = await plane.kubeconfig_for_service_account(NAMESPACE, f"lading-{part}")
+                typer.echo(f"kubeconfig {path}")
         return plane, servers
 
     asyncio.run(_run(bring_up))
