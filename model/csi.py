@@ -60,6 +60,8 @@ class VolumeSnapshotClass(Object, frozen=True, gc=False):
     """A class of snapshots (snapshot.storage.k8s.io/v1)."""
 
     driver: str = ""
+    deletion_policy: str = ""
+    parameters: dict[str, str] | None = None
 
 
 class AttachmentSource(msgspec.Struct, frozen=True, gc=False, rename="camel"):

@@ -8,6 +8,7 @@ from model.grants import ReferenceGrant
 from model.meta import Object
 from model.registrations import WebhookConfiguration
 from model.secrets import Secret
+from model.snapshots import VolumeSnapshot, VolumeSnapshotContent
 from model.volumes import PersistentVolume, PersistentVolumeClaim, StorageClass
 from model.workloads import Event, Namespace, Node, Pod
 
@@ -39,6 +40,7 @@ class Resource(Generic[ObjectT]):
 
 
 _STORAGE = "storage.k8s.io"
+_SNAPSHOT = "snapshot.storage.k8s.io"
 
 PODS = Resource("", "v1", "pods", "Pod", namespaced=True, view=Pod)
 NODES = Resource("", "v1", "nodes", "Node", namespaced=False, view=Node)
@@ -55,8 +57,17 @@ CAPACITIES = Resource(
     _STORAGE, "v1", "csistoragecapacities", "CSIStorageCapacity", namespaced=True, view=CSIStorageCapacity
 )
 ATTACHMENTS = Resource(_STORAGE, "v1", "volumeattachments", "VolumeAttachment", namespaced=False, view=VolumeAttachment)
+SNAPSHOTS = Resource(_SNAPSHOT, "v1", "volumesnapshots", "VolumeSnapshot", namespaced=True, view=VolumeSnapshot)
+SNAPSHOT_CONTENTS = Resource(
+    _SNAPSHOT,
+    "v1",
+    "volumesnapshotcontents",
+    "VolumeSnapshotContent",
+    namespaced=False,
+    view=VolumeSnapshotContent,
+)
 SNAPSHOT_CLASSES = Resource(
-    "snapshot.storage.k8s.io",
+    _SNAPSHOT,
     "v1",
     "volumesnapshotclasses",
     "VolumeSnapshotClass",
