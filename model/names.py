@@ -41,8 +41,8 @@ CONTENT_BEING_DELETED: Final = "snapshot.storage.kubernetes.io/volumesnapshot-be
 """On contents, written by the snapshot controller: their snapshot is deleted, so the storage's may be as well."""
 CONTENT_BEING_CREATED: Final = "snapshot.storage.kubernetes.io/volumesnapshot-being-created"
 """On contents, written by the driver's snapshotter while a CreateSnapshot may be running."""
-SNAPSHOT_SECRET_NAME: Final = "snapshot.storage.kubernetes.io/deletion-secret-name"
-SNAPSHOT_SECRET_NAMESPACE: Final = "snapshot.storage.kubernetes.io/deletion-secret-namespace"
+SNAPSHOT_SECRET_NAME: Final = "snapshot.storage.kubernetes.io/deletion-secret-name"  # noqa: S105 - the key of an annotation
+SNAPSHOT_SECRET_NAMESPACE: Final = "snapshot.storage.kubernetes.io/deletion-secret-namespace"  # noqa: S105 - the key of an annotation
 """On contents, written by the snapshot controller: the secret of the calls that make and delete the snapshot."""
 SNAPSHOT_MODE_CHANGE: Final = "snapshot.storage.kubernetes.io/allow-volume-mode-change"
 """On contents, written by admins: a true value lets it be restored to a volume of the other mode."""

@@ -1,0 +1,1 @@
+"""The rules of storage, asked without a server."""
