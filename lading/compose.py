@@ -5,10 +5,12 @@ import socket
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry
 
+from controllers.csi import names as csi_names
+from controllers.csi.settings import SidecarSettings
 from controllers.service import Controllers, cached
 from deploy.rbac import Mode
 from extender.bind import BindLimits
@@ -25,6 +27,9 @@ from plugins.registry import Registry, Settings
 from serving.health import Check
 from webhooks.service import DEADLINE_SECONDS, webhooks
 from webhooks.settings import Settings as WebhookSettings
+
+if TYPE_CHECKING:
+    from plugins.csi.driver import Driver
 
 MAX_REVIEW_BYTES: Final = 7 << 20
 """A review holds two objects of at most 3 MiB."""
@@ -123,6 +128,24 @@ def controller_services(
     work = background("controllers", lambda: _led(given.client, election, part.run))
     services = [work, background("events of the controllers", recorders.run)]
     return _component("controllers", given, site, caches, services)
+
+
+def csi_sidecar_services(
+    given: Surroundings,
+    names: Sequence[str],
+    driver: "Driver",
+    election: Election | None,
+    settings: SidecarSettings | None = None,
+) -> list[Service]:
+    """The controllers of these names beside a driver. A replica that waits for the lease is ready, too."""
+    from controllers.csi.service import Sidecar  # noqa: PLC0415 - loads gRPC
+
+    caches, recorders = Caches(given.client, csi_names.cached(names)), Recorders(given.client)
+    part = Sidecar(given.client, caches, recorders, given.registry, names, driver, settings)
+    site = Site(checks={"caches": caches.complaint})
+    work = background("sidecar", lambda: _led(given.client, election, part.run))
+    services = [work, background("events of the sidecar", recorders.run)]
+    return _component("csi-sidecar", given, site, caches, services)
 
 
 async def _led(client: Client, election: Election | None, work: Callable[[], Awaitable[None]]) -> None:

@@ -1,4 +1,6 @@
-"""Secret (core/v1)."""
+"""Secret (core/v1), and references to one."""
+
+import msgspec
 
 from model.meta import Object
 
@@ -8,3 +10,13 @@ class Secret(Object, frozen=True, gc=False):
 
     type: str = "Opaque"
     data: dict[str, str] | None = None
+
+
+class SecretReference(msgspec.Struct, frozen=True, gc=False):
+    """Which Secret."""
+
+    namespace: str = ""
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"

@@ -57,6 +57,19 @@ def _csi(name: str, endpoint: str) -> Row:
     )
 
 
+class Nothing:
+    """No plugins: for processes whose controllers need none."""
+
+    def provisioner(self, name: str) -> None:
+        """Nobody."""
+
+    def deleter(self, volume: PersistentVolume) -> None:
+        """Nobody."""
+
+    def recycler(self, volume: PersistentVolume) -> None:
+        """Nobody."""
+
+
 class Registry:
     """The plugins of one process. None of its answers means that no plugin is able to do that."""
 

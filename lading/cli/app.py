@@ -10,6 +10,7 @@ from lading.cli import certs, config, explain
 from lading.cli.check import check_files
 from lading.cli.controllers import controllers
 from lading.cli.csi_hostpath import csi_hostpath
+from lading.cli.csi_sidecar import csi_sidecar
 from lading.cli.demo import demo
 from lading.cli.extender import extender
 from lading.cli.sandbox import sandbox
@@ -63,6 +64,7 @@ app.command(rich_help_panel=_SERVICES)(extender)
 app.command(rich_help_panel=_SERVICES)(webhooks)
 app.command(rich_help_panel=_SERVICES)(controllers)
 app.command(name="csi-hostpath", rich_help_panel=_SERVICES)(csi_hostpath)
+app.command(name="csi-sidecar", rich_help_panel=_SERVICES)(csi_sidecar)
 app.command(name="check", rich_help_panel=_TOOLS)(check_files)
 app.add_typer(explain.app, name="explain", rich_help_panel=_TOOLS)
 app.add_typer(certs.app, name="certs", rich_help_panel=_TOOLS)

@@ -1,10 +1,11 @@
 """What the long-running commands share: options checked at once, one connection, services until a signal."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import typer
 
@@ -18,6 +19,8 @@ from lading.endpoint import Endpoint
 from lading.log import LogFormat, LogLevel
 from lading.output import say
 from lading.run import Service, run_process, run_services
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,17 @@ class Process:
     """How long it goes on when asked to stop, unready."""
 
 
+Opened = Callable[[Surroundings], AbstractAsyncContextManager[Sequence[Service]]]
+"""What runs, and what has to be there for as long as it does."""
+
+
 def run_component(process: Process, services: Callable[[Surroundings], Sequence[Service]]) -> NoReturn:
     """Run a component until a signal; ends the command with its exit status."""
+    run_opened(process, lambda given: nullcontext(services(given)))
+
+
+def run_opened(process: Process, opened: Opened) -> NoReturn:
+    """Run what needs something opened first; a signal ends the opening, too."""
     process.endpoint.check(process.name)
     log.configure(process.log_format, process.log_level)
 
@@ -46,9 +58,26 @@ def run_component(process: Process, services: Callable[[Surroundings], Sequence[
             given = Surroundings(
                 client, process.endpoint, registry, listening, connection.namespace, lambda: _stopping(stop)
             )
-            await run_services(services(given), stop, linger_seconds=process.linger_seconds)
+            async with unless(stop, opened(given)) as services:
+                if services is not None:
+                    await run_services(services, stop, linger_seconds=process.linger_seconds)
 
     raise typer.Exit(run_process(main))
+
+
+@asynccontextmanager
+async def unless(stop: asyncio.Event, opened: AbstractAsyncContextManager[Result]) -> AsyncIterator[Result | None]:
+    """What is opened; None if `stop` is set before it is."""
+    async with AsyncExitStack() as stack:
+        opening = asyncio.ensure_future(stack.enter_async_context(opened))
+        stopped = asyncio.ensure_future(stop.wait())
+        try:
+            await asyncio.wait({opening, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            yield opening.result() if opening.done() else None
+        finally:
+            for each in (opening, stopped):
+                each.cancel()
+            await asyncio.wait({opening, stopped})
 
 
 def _stopping(stop: asyncio.Event) -> str | None:

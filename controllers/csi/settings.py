@@ -1,0 +1,30 @@
+"""What may differ between drivers."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class SidecarSettings:
+    """Settings of all controllers beside a driver."""
+
+    workers: int = 100
+    """Volumes that are made, and as many that are deleted, at a time."""
+    attach_workers: int = 10
+    backoff_seconds: tuple[float, float] = (1.0, 300.0)
+    """After a failed call: the first wait, doubling to the longest."""
+    resync_seconds: float = 600.0
+    """How often everything is looked at although nothing changed."""
+    default_fs_type: str = ""
+    """The file system of volumes whose class names none."""
+    extra_create_metadata: bool = False
+    """Whether the driver is told the names of claim and volume, or of the snapshot."""
+    strict_topology: bool = False
+    """Whether only the selected node's own place is asked for, and not those that would do as well."""
+    immediate_topology: bool = True
+    """Whether a place is asked for where no node was selected."""
+    capacity_poll_seconds: float = 60.0
+    """How often the driver is asked how much is left."""
+    capacity_namespace: str = "default"
+    """Where the objects live that say how much is left."""
+    reconcile_attachments_seconds: float = 60.0
+    """How often what the driver says is attached is compared with what should be; 0 for never."""

@@ -1,0 +1,60 @@
+"""One driver that a process works for: its name, what it is able to do, and its three services on one connection.
+
+Rule: how the CSI sidecars of Kubernetes start: wait for the driver, probe until it is ready, then ask once.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from plugins.csi.connection import connect
+from plugins.csi.controller import Controller
+from plugins.csi.identity import Identity
+from plugins.csi.node import Node
+
+log = structlog.get_logger()
+
+CONTROLLER_SERVICE: Final = "CONTROLLER_SERVICE"
+TOPOLOGY: Final = "VOLUME_ACCESSIBILITY_CONSTRAINTS"
+WAIT_SECONDS: Final = 30.0
+"""How long a driver may take to come up beside its sidecar."""
+
+
+@dataclass(frozen=True)
+class Driver:
+    """A driver. The connection comes back when the driver does; calls meanwhile wait within their deadline."""
+
+    name: str
+    services: frozenset[str]
+    """Its plugin capabilities, by the names of the specification."""
+    calls: frozenset[str]
+    """Its controller capabilities; none where it has no controller service."""
+    identity: Identity
+    controller: Controller
+    node: Node
+
+    @property
+    def tells_pods_apart(self) -> bool:
+        """Whether it tells one pod of a node from several (SINGLE_NODE_MULTI_WRITER)."""
+        return "SINGLE_NODE_MULTI_WRITER" in self.calls
+
+
+@asynccontextmanager
+async def reached(endpoint: str, *, seconds: float, wait_seconds: float = WAIT_SECONDS) -> AsyncIterator[Driver]:
+    """The driver at an endpoint, for as long as the block runs. `seconds` is the deadline of each call.
+
+    Raises:
+        Failed: the endpoint is none, or the driver is not healthy, or has no name.
+        InDoubt: it was not ready in time.
+    """
+    async with connect(endpoint) as connection:
+        identity = Identity(connection, seconds=seconds)
+        await identity.wait_until_ready(wait_seconds)
+        name, services = await identity.name(), await identity.capabilities()
+        controller = Controller(connection, seconds=seconds)
+        calls = await controller.capabilities() if CONTROLLER_SERVICE in services else frozenset()
+        log.info("driver reached", driver=name, endpoint=endpoint, services=sorted(services), calls=sorted(calls))
+        yield Driver(name, services, calls, identity, controller, Node(connection, seconds=seconds))
