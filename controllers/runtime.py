@@ -14,10 +14,11 @@ than one, and `controller.py` with a class made from a `Context`:
 
         async def _reconcile(self, key: str) -> float | None: ...    # one pass; see Loop
 
-and a row in `controllers.table.ROWS` with its name and the caches it needs. It is made before the caches are whole and
-before the lease is held; its loops run when both are. A pass reads the caches, decides, and writes through
-`context.writer`, which guards each write by what was read and shows its result in the cache at once. It may be stopped
-between any two writes, and repeated: it looks at what is there, never at what happened.
+and a row in `controllers.table.ROWS` with its name and the caches it needs. It is made when the caches are whole and
+the lease is held: its handlers are told at once of all that is there, and of nothing any more when its time is over. So
+a replica that only waits holds no keys. A pass reads the caches, decides, and writes through `context.writer`, which
+guards each write by what was read and shows its result in the cache at once. It may be stopped between any two writes,
+and repeated: it looks at what is there, never at what happened.
 
 What a pass raises: `Conflict` and `NotFound` mean that somebody was faster: again, soon and silently. Any other
 `KubeError`, and `Retry`, mean again, after a back-off, and a line in the log. `TerminalError` means not again before
@@ -130,7 +131,7 @@ class Controller(Protocol):
 
 
 class Runtime:
-    """Runs loops."""
+    """Runs controllers."""
 
     def __init__(self, registry: CollectorRegistry, gate: Gate) -> None:
         self._gate = gate
@@ -138,8 +139,17 @@ class Runtime:
             "lading_controller_passes", "Passes over keys, by result.", ("loop", "result"), registry=registry
         )
 
-    async def run(self, loops: Sequence[Loop]) -> NoReturn:
-        """Run them for ever."""
+    async def run(self, caches: Caches, makers: Sequence[Callable[[], Controller]]) -> NoReturn:
+        """Make controllers once the caches are whole, and let them work until cancelled.
+
+        What they subscribe to ends with them. Made earlier they would gather keys that nobody takes.
+        """
+        await caches.wait_synced()
+        with caches.subscriptions():
+            await self.run_loops([loop for make in makers for loop in make().loops])
+
+    async def run_loops(self, loops: Sequence[Loop]) -> NoReturn:
+        """Run loops for ever."""
         async with asyncio.TaskGroup() as group:
             for loop in loops:
                 passes = {result: self._passes.labels(loop.name, result) for result in RESULTS}

@@ -1,6 +1,7 @@
 """The selected controllers as one service, to be run while the lease is held."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NoReturn
 
 from prometheus_client import CollectorRegistry
@@ -42,12 +43,11 @@ class Controllers:
         context = Context(
             client, caches, writer, recorder, registry, plugins, self._gate, settings or ControllerSettings()
         )
-        self._controllers = [ROWS[name].make(context) for name in names]
+        self._makers = [partial(ROWS[name].make, context) for name in names]
 
     async def run(self) -> NoReturn:
-        """Work until cancelled, from when the caches are whole."""
-        await self._caches.wait_synced()
-        await self._runtime.run([loop for controller in self._controllers for loop in controller.loops])
+        """Work until cancelled, from when the caches are whole; once, as whoever has lost the lease ends."""
+        await self._runtime.run(self._caches, self._makers)
 
     def complaint(self) -> str | None:
         """Why the controllers do not work: somebody else does what they do. None while they may."""

@@ -6,7 +6,8 @@ that the watch has not brought back yet.
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from random import Random
 from typing import Generic, NoReturn
 
@@ -126,6 +127,15 @@ class Cache(Generic[ObjectT]):
         self._handlers.append(handler)
         for obj in list(self._store.all_shown().values()):
             self._call(handler, None, obj)
+
+    @contextmanager
+    def subscriptions(self) -> Iterator[None]:
+        """Handlers that subscribe while the block runs are called no more once it has ended."""
+        before = list(self._handlers)
+        try:
+            yield
+        finally:
+            self._handlers = before
 
     def assume(self, obj: ObjectT) -> None:
         """Show our own write, as the server answered it, until the watch shows it or newer, or the time is up."""

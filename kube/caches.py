@@ -1,7 +1,8 @@
 """The informers of one process, with the indexes that several parts ask by; only the chosen ones run."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any, Final, NoReturn
 
 from kube.cache import Cache
@@ -60,6 +61,14 @@ class Caches:
         """Return when every one has."""
         for cache in self._caches.values():
             await cache.wait_synced()
+
+    @contextmanager
+    def subscriptions(self) -> Iterator[None]:
+        """Handlers that subscribe to any of them while the block runs are called no more once it has ended."""
+        with ExitStack() as stack:
+            for cache in self._caches.values():
+                stack.enter_context(cache.subscriptions())
+            yield
 
     def complaint(self, max_age_seconds: float = 180.0) -> str | None:
         """Why they are not to be relied on: which are not synced or out of touch; None when all are well."""

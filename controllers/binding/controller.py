@@ -64,8 +64,6 @@ class Binder:
             delays=self._delays,
             wake=self._claims.add,
         )
-        self._working = False
-        """Whether the first pass has begun, which is when all caches are whole: nothing is matched before."""
         self._offering: asyncio.Handle | None = None
         self._offering_at_last: asyncio.Handle | None = None
         self._bound: set[str] = set()
@@ -76,6 +74,7 @@ class Binder:
         self._caches.claims.subscribe(self._on_claim)
         self._caches.volumes.subscribe(self._on_volume)
         self._caches.classes.subscribe(self._on_class)
+        self._second.watch()
         workers, seconds = context.settings.binder_workers, context.settings.resync_seconds
         self.loops = (
             Loop("claims", self._claims, self._reconcile_claim, workers, self._unsettled, seconds),
@@ -86,7 +85,6 @@ class Binder:
     # --- a claim ---
 
     async def _reconcile_claim(self, key: str) -> float | None:
-        self._begin()
         claim = self._caches.claims.get(key)
         try:
             await self._second.check(key)
@@ -130,7 +128,6 @@ class Binder:
     # --- a volume ---
 
     async def _reconcile_volume(self, name: str) -> float | None:
-        self._begin()
         if name in self._bound:
             self._deferred.add(name)
             return None
@@ -174,11 +171,6 @@ class Binder:
     def _queue_recycle(self, name: str) -> None:
         if not self._recycles.failures(name):  # else it waits for its next try already
             self._recycles.add(name)
-
-    def _begin(self) -> None:
-        if not self._working:
-            self._working = True
-            self._second.watch()
 
     # --- what happens ---
 
@@ -228,7 +220,7 @@ class Binder:
 
     def _offer_soon(self) -> None:
         """Match what came together, once all that comes now is here."""
-        if self._working and self._offering is None and self._matcher.has_offers:
+        if self._offering is None and self._matcher.has_offers:
             self._offering = asyncio.get_running_loop().call_soon(self._offer)
 
     def _offer(self) -> None:

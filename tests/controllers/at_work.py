@@ -125,11 +125,11 @@ async def at_work(kubeconfig: Path, api: Api, names: Iterable[str] = tuple(ROWS)
         caches = Caches(client, cached(names))
         settings = ControllerSettings(resync_seconds=1e6, guarded=False)
         controllers = Controllers(client, caches, recorder, registry, names, Registry(), settings)
-        loops = [loop for controller in controllers._controllers for loop in controller.loops]
-        work = AtWork(api, caches, loops)
         tasks.append(group.create_task(caches.run()))
         await caches.wait_synced()
-        tasks.append(group.create_task(controllers._runtime.run([work.counted(loop) for loop in loops])))
+        loops = [loop for make in controllers._makers for loop in make().loops]
+        work = AtWork(api, caches, loops)
+        tasks.append(group.create_task(controllers._runtime.run_loops([work.counted(loop) for loop in loops])))
         yield work
         for task in tasks:
             task.cancel()

@@ -8,6 +8,7 @@ import functools
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -213,14 +214,14 @@ class World:
         return {f"{kind} {_key(each)}": _bare(each) for kind in kinds for each in self.objects(kind)}
 
     @asynccontextmanager
-    async def controllers(
+    async def standby(
         self,
         *names: str,
         settings: ControllerSettings = SETTINGS,
         plugins: Any = None,
         prepare: Callable[[Direct], None] = lambda _: None,
-    ) -> AsyncIterator["Running"]:
-        """These controllers at work while the block runs; `prepare` may make their client fail."""
+    ) -> AsyncIterator["Standby"]:
+        """These controllers while the block runs, not at work yet; `prepare` may make their client fail."""
         transport = Direct(self.api)
         prepare(transport)
         registry = CollectorRegistry()
@@ -236,22 +237,43 @@ class World:
 
         caches = Caches(client, cached(names))
         controllers = Controllers(client, caches, recorder, registry, names, plugins or Registry(), settings)
-        loops = [loop for controller in controllers._controllers for loop in controller.loops]
-        work = AtWork(self, caches, loops)  # type: ignore[arg-type]
         tasks.append(asyncio.create_task(caches.run()))
         await caches.wait_synced()
-        tasks.append(asyncio.create_task(controllers._runtime.run([work.counted(loop) for loop in loops])))
         try:
-            yield Running(controllers, work, transport, registry)
+            yield Standby(controllers, caches, transport, registry)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
 
+    @asynccontextmanager
+    async def controllers(self, *names: str, **parts: Any) -> AsyncIterator["Running"]:
+        """These controllers at work while the block runs."""
+        async with self.standby(*names, **parts) as standby:
+            controllers = standby.controllers
+            loops = [loop for make in controllers._makers for loop in make().loops]
+            work = AtWork(self, standby.caches, loops)  # type: ignore[arg-type]
+            running = asyncio.create_task(controllers._runtime.run_loops([work.counted(loop) for loop in loops]))
+            try:
+                yield Running(controllers, work, standby.transport, standby.registry)
+            finally:
+                running.cancel()
+                await asyncio.wait([running])
+
     def _kind(self, kind: str) -> Any:
         if kind == "Event":
             return self.api.kind("v1", "Event")
         return self.api.kind(KINDS[kind].api_version, kind)
+
+
+@dataclass(frozen=True)
+class Standby:
+    """Controllers that are not at work."""
+
+    controllers: Controllers
+    caches: Caches
+    transport: Direct
+    registry: CollectorRegistry
 
 
 class Running:

@@ -33,7 +33,7 @@ class Script:
 async def running(reconcile, gate=None, **parts):
     queue, registry = WorkQueue("q", base_seconds=0.001), CollectorRegistry()
     loop = Loop("l", queue, reconcile, **parts)
-    task = asyncio.create_task(Runtime(registry, gate or Gate()).run([loop]))
+    task = asyncio.create_task(Runtime(registry, gate or Gate()).run_loops([loop]))
 
     def counted(result):
         return registry.get_sample_value("lading_controller_passes_total", {"loop": "l", "result": result}) or 0
@@ -69,7 +69,7 @@ async def test_what_a_pass_comes_to(outcome, result, passes):
 
 async def test_all_results_are_counted_from_the_start():
     registry = CollectorRegistry()
-    task = asyncio.create_task(Runtime(registry, Gate()).run([Loop("l", WorkQueue("q"), Script())]))
+    task = asyncio.create_task(Runtime(registry, Gate()).run_loops([Loop("l", WorkQueue("q"), Script())]))
     name = "lading_controller_passes_total"
     for result in RESULTS:
         await eventually(lambda labels={"loop": "l", "result": result}: registry.get_sample_value(name, labels) == 0.0)

@@ -270,6 +270,17 @@ def test_a_late_subscriber_is_told_what_is_present(cache):
     assert log.lines == [(None, "n1@1"), (None, "n2@1")]
 
 
+def test_subscriptions_end_with_their_block_and_others_do_not(cache):
+    stays, ends = Log(), Log()
+    cache.subscribe(stays)
+    with cache.subscriptions():
+        cache.subscribe(ends)
+        cache.show(node("n1"))
+    cache.show(node("n2", 2))
+    assert ends.lines == [(None, "n1@1")]
+    assert stays.lines == [(None, "n1@1"), (None, "n2@2")]
+
+
 def test_one_bad_handler_harms_nobody(cache):
     def bad(old, new):
         raise RuntimeError
