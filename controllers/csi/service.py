@@ -1,6 +1,7 @@
 """The selected controllers beside a driver as one service, to be run while the lease is held."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NoReturn
 
 from prometheus_client import CollectorRegistry
@@ -40,9 +41,8 @@ class Sidecar:
         writer = Writer(client, caches, gate)
         base = Context(client, caches, writer, recorder, registry, Nothing(), gate, ControllerSettings())
         context = SidecarContext(base, driver, Secrets(client), settings or SidecarSettings())
-        self._controllers = [ROWS[name](context) for name in names]
+        self._makers = [partial(ROWS[name], context) for name in names]
 
     async def run(self) -> NoReturn:
-        """Work until cancelled, from when the caches are whole."""
-        await self._caches.wait_synced()
-        await self._runtime.run([loop for controller in self._controllers for loop in controller.loops])
+        """Work until cancelled, from when the caches are whole; once, as whoever has lost the lease ends."""
+        await self._runtime.run(self._caches, self._makers)
