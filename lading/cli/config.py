@@ -14,6 +14,7 @@ from deploy import webhooks as registrations
 from deploy.cert_manager import certificates, injected
 from deploy.rbac import OWN_CERTIFICATES, Component, Mode, Names, roles
 from deploy.scheduler import Trust
+from deploy.snapshot_crds import definitions
 from lading.cli import options
 from lading.endpoint import OptionsError
 from lading.output import say
@@ -161,6 +162,15 @@ def rbac(
     rules, own = chosen(settings), OWN_CERTIFICATES if own_certs is None else own_certs
     made = (roles(each, mode=mode, own_certificates=own, rules=rules, names=names) for each in components)
     _print([manifest for manifests in made for manifest in manifests], output)
+
+
+@app.command()
+def snapshot_crds(output: OutputOption = Output.YAML) -> None:
+    """Print the CustomResourceDefinitions of VolumeSnapshot, VolumeSnapshotContent and VolumeSnapshotClass.
+
+    A cluster has them once, whoever makes its snapshots: apply them only where they are not there yet.
+    """
+    _print(definitions(), output)
 
 
 def _trust(folder: Path, *, embed: bool) -> Trust:
