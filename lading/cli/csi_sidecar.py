@@ -93,7 +93,7 @@ def csi_sidecar(
     async def opened(given: Surroundings) -> AsyncIterator[Sequence[Service]]:
         from plugins.csi.driver import reached  # noqa: PLC0415 - gRPC would slow the start of all commands
 
-        async with reached(csi_address, seconds=timeout, wait_seconds=driver_wait) as driver:
+        async with reached(csi_address, seconds=timeout, wait_seconds=driver_wait, registry=given.registry) as driver:
             lease = lease_name or _LEASE.format(driver=_dns(driver.name))
             election = options.election((lease_namespace, lease), times, elects=leader_elect)
             yield csi_sidecar_services(given, names, driver, election(given.namespace), settings)

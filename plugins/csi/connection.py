@@ -5,7 +5,7 @@ the same volume, is asked again until the deadline; what is then unknown stays i
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from time import monotonic
@@ -36,13 +36,25 @@ _OPTIONS: Final = (
 )
 _PAGED: Final = frozenset({wire.LIST_VOLUMES.name, wire.LIST_SNAPSHOTS.name})
 """Where ABORTED means that the page is gone: repeating the call does not bring it back."""
+_GO_NAMES: Final = {code: code.name.title().replace("_", "") for code in grpc.StatusCode} | {
+    grpc.StatusCode.OK: "OK",
+    grpc.StatusCode.CANCELLED: "Canceled",
+}
+"""Codes as the sidecars of Kubernetes count them: `DeadlineExceeded`."""
+Observe = Callable[[str, str, float], None]
+"""Told of every attempt of a call: its path, its code, and how many seconds it took."""
+
+
+def _unobserved(_method: str, _code: str, _seconds: float) -> None:
+    """Nobody counts."""
 
 
 class Connection:
     """One driver. It connects when it is first used, and again when the driver comes back."""
 
-    def __init__(self, channel: grpc.aio.Channel, endpoint: str) -> None:
+    def __init__(self, channel: grpc.aio.Channel, endpoint: str, observe: Observe = _unobserved) -> None:
         self._channel = channel
+        self._observe = observe
         self.endpoint = endpoint
 
     async def call(self, method: Method[Request, Answer], request: Request, seconds: float) -> Answer:
@@ -58,9 +70,11 @@ class Connection:
         )
         deadline, pause = monotonic() + seconds, _FIRST_PAUSE_SECONDS
         while True:
+            begun = monotonic()
             try:
-                answer: Answer = await send(request, timeout=max(deadline - monotonic(), 0.001))
+                answer: Answer = await send(request, timeout=max(deadline - begun, 0.001))
             except grpc.aio.AioRpcError as error:
+                self._observe(method.path, _GO_NAMES[error.code()], monotonic() - begun)
                 again = error.code() in REPEATED and not (
                     method.name in _PAGED and error.code() is grpc.StatusCode.ABORTED
                 )
@@ -68,20 +82,21 @@ class Connection:
                     raise error_of(method, error) from error
                 log.debug("driver is asked again", call=method.name, code=error.code().name)
             else:
+                self._observe(method.path, "OK", monotonic() - begun)
                 return answer
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
 
 @asynccontextmanager
-async def connect(endpoint: str) -> AsyncIterator[Connection]:
+async def connect(endpoint: str, observe: Observe = _unobserved) -> AsyncIterator[Connection]:
     """A connection for as long as the block runs.
 
     Raises:
         Failed: the endpoint is no socket of this machine.
     """
     async with grpc.aio.insecure_channel(target(endpoint), options=_OPTIONS) as channel:
-        yield Connection(channel, endpoint)
+        yield Connection(channel, endpoint, observe)
 
 
 def target(endpoint: str) -> str:

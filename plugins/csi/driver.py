@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
+from prometheus_client import CollectorRegistry
 
 from plugins.csi.connection import connect
 from plugins.csi.controller import Controller
 from plugins.csi.identity import Identity
+from plugins.csi.metrics import CallMetrics
 from plugins.csi.node import Node
 
 log = structlog.get_logger()
@@ -43,17 +45,23 @@ class Driver:
 
 
 @asynccontextmanager
-async def reached(endpoint: str, *, seconds: float, wait_seconds: float = WAIT_SECONDS) -> AsyncIterator[Driver]:
+async def reached(
+    endpoint: str, *, seconds: float, wait_seconds: float = WAIT_SECONDS, registry: CollectorRegistry | None = None
+) -> AsyncIterator[Driver]:
     """The driver at an endpoint, for as long as the block runs. `seconds` is the deadline of each call.
+
+    All its calls are counted in the registry.
 
     Raises:
         Failed: the endpoint is none, or the driver is not healthy, or has no name.
         InDoubt: it was not ready in time.
     """
-    async with connect(endpoint) as connection:
+    metrics = CallMetrics(registry or CollectorRegistry())
+    async with connect(endpoint, metrics.ended) as connection:
         identity = Identity(connection, seconds=seconds)
         await identity.wait_until_ready(wait_seconds)
         name, services = await identity.name(), await identity.capabilities()
+        metrics.driver = name
         controller = Controller(connection, seconds=seconds)
         calls = await controller.capabilities() if CONTROLLER_SERVICE in services else frozenset()
         log.info("driver reached", driver=name, endpoint=endpoint, services=sorted(services), calls=sorted(calls))
