@@ -24,6 +24,17 @@ _SECRETS: Final = frozenset(
     for operation in ("", *(f"{each}-" for each in _OPERATIONS))
     for part in ("name", "namespace")
 )
+_OLD_SECRETS: Final = {
+    f"csi{spelt}Secret{part}": f"{PREFIX}{operation}-secret-{part.lower()}"
+    for spelt, operation in (
+        ("Provisioner", "provisioner"),
+        ("ControllerPublish", "controller-publish"),
+        ("NodeStage", "node-stage"),
+        ("NodePublish", "node-publish"),
+    )
+    for part in ("Name", "Namespace")
+}
+"""The spellings before there was a prefix, which are still understood."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +45,14 @@ class Parameters:
     """What the driver is given."""
     fs_type: str
     secrets: Mapping[str, str]
-    """The keys that name secrets, with their templates."""
+    """The keys that name secrets, with their templates; in the spelling of today."""
 
 
 def read(given: Mapping[str, str]) -> Parameters:
     """Tell them apart.
 
     Raises:
-        Failed: a key with Kubernetes' prefix is unknown, or the file system is named twice.
+        Failed: a key with Kubernetes' prefix is unknown, or the file system or a secret is named twice.
     """
     own = {key: value for key, value in given.items() if key.startswith(PREFIX)}
     unknown = own.keys() - _SECRETS - {f"{PREFIX}fstype"}
@@ -51,6 +62,14 @@ def read(given: Mapping[str, str]) -> Parameters:
     named = [own[key] for key in (f"{PREFIX}fstype",) if key in own] + [given[key] for key in old]
     if len(named) > 1:
         raise Failed(f"the file system is named more than once: {PREFIX}fstype and {', '.join(old)}")
-    driver = {key: value for key, value in given.items() if key not in own and key not in old}
-    secrets = {key: value for key, value in own.items() if key in _SECRETS}
-    return Parameters(driver, named[0] if named else "", secrets)
+    others = {*own, *old, *_OLD_SECRETS}
+    driver = {key: value for key, value in given.items() if key not in others}
+    return Parameters(driver, named[0] if named else "", _secrets(given))
+
+
+def _secrets(given: Mapping[str, str]) -> dict[str, str]:
+    twice = sorted(old for old, new in _OLD_SECRETS.items() if old in given and new in given)
+    if twice:
+        raise Failed(f"secrets are named twice: by {', '.join(twice)}, and by {PREFIX} keys: leave the former out")
+    old = {new: given[old] for old, new in _OLD_SECRETS.items() if old in given}
+    return old | {key: value for key, value in given.items() if key in _SECRETS}

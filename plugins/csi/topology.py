@@ -1,11 +1,14 @@
 """Where a driver is asked to make a volume, and where the volume it made can be reached: pure.
 
-Rule: the external provisioner's topology, with `--strict-topology` where a class names none: which other nodes there
-are is not known here.
+Rule: the external provisioner's topology. `for_node` and `for_any` are the whole of it; `requirement` is for callers
+that know one node alone, and asks as with `--strict-topology` where a class names no place.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product
+from typing import Final
 
 from model.selectors import NodeSelector, NodeSelectorTerm, Requirement
 from model.volumes import TopologyTerm
@@ -13,6 +16,68 @@ from plugins.csi import csi_pb2 as pb
 from plugins.errors import Exhausted, Failed
 
 Segments = Mapping[str, str]
+Elsewhere = Callable[[Sequence[str]], Sequence[Segments]]
+"""By keys, the distinct places that the cluster's nodes with all of these labels are in."""
+
+_ORDINAL: Final = re.compile(r"(?P<stem>.*)-(?P<ordinal>[0-9]+)")
+_MAX_ORDINAL: Final = (1 << 32) - 1
+_FNV_BASIS: Final = 2166136261
+_FNV_PRIME: Final = 16777619
+
+
+@dataclass(frozen=True)
+class Spot:
+    """The node that was selected, as far as the driver's topology goes."""
+
+    node: str
+    keys: Sequence[str]
+    """The driver's, on this node."""
+    labels: Mapping[str, str]
+
+
+def for_node(
+    spot: Spot, allowed: Sequence[TopologyTerm], elsewhere: Elsewhere, *, strict: bool
+) -> pb.TopologyRequirement:
+    """Where a volume for a pod of a node must be, and best is: the node's own place first.
+
+    Raises:
+        Failed: the driver has no topology there, the node lacks labels of it, or the class makes none for the node.
+    """
+    own, terms = _own(spot.keys, spot.node, spot.labels), flattened(allowed)
+    if not own:
+        raise Failed(f"node {spot.node!r}: the driver is registered there without topology, or not yet")
+    if strict:
+        if terms and not any(_within(term, own) for term in terms):
+            raise Failed(f"node {spot.node!r} is in no topology that the class allows")
+        return _asked([own])
+    terms = terms or _sorted(elsewhere(sorted(spot.keys)))
+    first = next((place for place, term in enumerate(terms) if _within(term, own)), None)
+    if first is None:
+        raise Failed(f"node {spot.node!r} is in no topology that volumes are made in")
+    return _asked(terms, _rotated(terms, first))
+
+
+def for_any(
+    claim: str, allowed: Sequence[TopologyTerm], elsewhere: Callable[[], Sequence[Segments]]
+) -> pb.TopologyRequirement:
+    """Where a volume must be that is wanted on no node yet. Claims of a set begin with places next to each other.
+
+    Raises:
+        Failed: there is no place.
+    """
+    terms = flattened(allowed) or _sorted(elsewhere())
+    if not terms:
+        raise Failed("no node has the driver registered with its topology yet")
+    return _asked(terms, _rotated(terms, turn(claim, len(terms))))
+
+
+def turn(claim: str, places: int) -> int:
+    """Which of so many places is the first for a claim of this name: of `data-web-3`, by its set and its ordinal."""
+    match = _ORDINAL.fullmatch(claim)
+    if match is None or int(match["ordinal"]) > _MAX_ORDINAL:
+        return _fnv1(claim) % places
+    start = _fnv1(match["stem"].rpartition("-")[2])
+    return (start + int(match["ordinal"])) % (_MAX_ORDINAL + 1) % places
 
 
 def requirement(
@@ -30,11 +95,11 @@ def requirement(
     own = _own(keys, node, labels)
     if not terms:
         return _asked([own]) if own else None
-    first = next((place for place, term in enumerate(terms) if all(labels.get(k) == v for k, v in term.items())), None)
+    first = next((place for place, term in enumerate(terms) if _within(term, labels)), None)
     if first is None:
         raise Exhausted(f"node {node!r} is in no topology that the class allows")
     # The driver takes the first that it can: the node's own.
-    return _asked(terms, [*terms[first:], *terms[:first]])
+    return _asked(terms, _rotated(terms, first))
 
 
 def flattened(allowed: Iterable[TopologyTerm]) -> list[dict[str, str]]:
@@ -55,6 +120,26 @@ def affinity_of(topologies: Iterable[pb.Topology]) -> NodeSelector | None:
         if each.segments
     ]
     return NodeSelector(tuple(terms)) if terms else None
+
+
+def _within(term: Segments, place: Mapping[str, str]) -> bool:
+    return all(place.get(key) == value for key, value in term.items())
+
+
+def _sorted(terms: Iterable[Segments]) -> list[Segments]:
+    return [dict(term) for term in sorted({tuple(sorted(each.items())) for each in terms if each})]
+
+
+def _rotated(terms: Sequence[Segments], first: int) -> list[Segments]:
+    return [*terms[first:], *terms[:first]]
+
+
+def _fnv1(text: str) -> int:
+    """FNV-1, 32 bits: multiply, then mix in."""
+    value = _FNV_BASIS
+    for byte in text.encode():
+        value = value * _FNV_PRIME & _MAX_ORDINAL ^ byte
+    return value
 
 
 def _own(keys: Iterable[str], node: str, labels: Mapping[str, str]) -> dict[str, str]:
