@@ -79,10 +79,22 @@ class AttachmentSpec(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     source: AttachmentSource = AttachmentSource()
 
 
-class AttachmentStatus(msgspec.Struct, frozen=True, gc=False):
+class AttachmentError(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """Why a volume could not be attached, or detached, the last time; the code is that of the driver's answer."""
+
+    time: str | None = None
+    message: str = ""
+    error_code: int | None = None
+
+
+class AttachmentStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """status of a VolumeAttachment."""
 
     attached: bool = False
+    attachment_metadata: dict[str, str] | None = None
+    """What the driver's node service needs to know."""
+    attach_error: AttachmentError | None = None
+    detach_error: AttachmentError | None = None
 
 
 class VolumeAttachment(Object, frozen=True, gc=False):

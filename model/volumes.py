@@ -6,6 +6,7 @@ import msgspec
 
 from model import names, quantity
 from model.meta import JSON, Object, ObjectReference
+from model.secrets import SecretReference
 from model.selectors import LabelSelector, NodeSelector
 
 
@@ -90,6 +91,9 @@ class Csi(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     volume_handle: str = ""
     fs_type: str = ""
     read_only: bool = False
+    volume_attributes: dict[str, str] | None = None
+    controller_publish_secret_ref: SecretReference | None = None
+    controller_expand_secret_ref: SecretReference | None = None
 
 
 class HostPath(msgspec.Struct, frozen=True, gc=False):
@@ -210,6 +214,10 @@ class ClaimStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     access_modes: tuple[str, ...] | None = None
     capacity: dict[str, str] | None = None
     current_volume_attributes_class_name: str | None = None
+    allocated_resources: dict[str, str] | None = None
+    """What growing is under way to, or went to last."""
+    allocated_resource_statuses: dict[str, str] | None = None
+    """How far that is, by resource; none once it is done."""
     conditions: tuple[JSON, ...] | None = None
     """As they are: who changes one writes the whole list."""
 
