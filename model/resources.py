@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from model.attributes_classes import VolumeAttributesClass
+from model.config_maps import ConfigMap
 from model.csi import CSIDriver, CSINode, CSIStorageCapacity, Lease, VolumeAttachment, VolumeSnapshotClass
 from model.grants import ReferenceGrant
 from model.meta import Object
@@ -51,6 +53,14 @@ CLAIMS = Resource(
     "", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", namespaced=True, view=PersistentVolumeClaim
 )
 CLASSES = Resource(_STORAGE, "v1", "storageclasses", "StorageClass", namespaced=False, view=StorageClass)
+ATTRIBUTES_CLASSES = Resource(
+    _STORAGE,
+    "v1",
+    "volumeattributesclasses",
+    "VolumeAttributesClass",
+    namespaced=False,
+    view=VolumeAttributesClass,
+)
 CSI_NODES = Resource(_STORAGE, "v1", "csinodes", "CSINode", namespaced=False, view=CSINode)
 CSI_DRIVERS = Resource(_STORAGE, "v1", "csidrivers", "CSIDriver", namespaced=False, view=CSIDriver)
 CAPACITIES = Resource(
@@ -79,6 +89,7 @@ REFERENCE_GRANTS = Resource(
     "gateway.networking.k8s.io", "v1beta1", "referencegrants", "ReferenceGrant", namespaced=True, view=ReferenceGrant
 )
 SECRETS = Resource("", "v1", "secrets", "Secret", namespaced=True, view=Secret)
+CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap", namespaced=True, view=ConfigMap)
 MUTATING_WEBHOOKS = Resource(
     "admissionregistration.k8s.io",
     "v1",
