@@ -32,6 +32,17 @@ NODE_EXPANSION_NOT_REQUIRED: Final = "volume.kubernetes.io/node-expansion-not-re
 """On claims, written by the driver's resizer: "true" where the last growth was complete without the node."""
 ATTACHED_NODE_ID: Final = "csi.alpha.kubernetes.io/node-id"
 """On VolumeAttachments, written by the driver's attacher: what the driver calls the node, where its CSINode is gone."""
+DELETION_SECRET_NAME: Final = "volume.kubernetes.io/provisioner-deletion-secret-name"  # noqa: S105 - the key of an annotation
+DELETION_SECRET_NAMESPACE: Final = "volume.kubernetes.io/provisioner-deletion-secret-namespace"  # noqa: S105 - the key of an annotation
+"""On volumes, written by the provisioner: the secret of the call that deletes it; both empty where it takes none."""
+MODIFY_SECRET_NAME: Final = "volume.kubernetes.io/controller-modify-secret-name"  # noqa: S105 - the key of an annotation
+MODIFY_SECRET_NAMESPACE: Final = "volume.kubernetes.io/controller-modify-secret-namespace"  # noqa: S105 - the key of an annotation
+"""On volumes, written by the provisioner: the secret of the calls that change its attributes."""
+PROVISIONER_IDENTITY: Final = "storage.kubernetes.io/csiProvisionerIdentity"
+"""Among the attributes of CSI volumes, written by the provisioner: which process of it made the volume."""
+CAPACITY_DRIVER: Final = "csi.storage.k8s.io/drivername"
+CAPACITY_MANAGER: Final = "csi.storage.k8s.io/managed-by"
+"""Labels of CSIStorageCapacities, by who publishes them: whose room it is, and who keeps the object up."""
 MIGRATED_PLUGINS: Final = "storage.alpha.kubernetes.io/migrated-plugins"
 """On CSINodes, written by kubelet: comma-separated in-tree plugins that it serves through CSI."""
 DEFAULT_CLASS: Final = "storageclass.kubernetes.io/is-default-class"
