@@ -71,6 +71,7 @@ BY_PROVISIONER: Final = {plugin.name: plugin for plugin in PLUGINS}
 _UNSPECIFIED: Final = "UNSPECIFIED"
 _EBS_VOLUME: Final = re.compile(r"vol-[^/]*")
 _NO_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2}).{0,2}")
+_GCE_HANDLE_PARTS: Final = 6  # projects/P/zones/Z/disks/D, and likewise of a node
 _ZONE_PARTS: Final = 3  # locale-region-zone, as in us-central1-a
 
 
@@ -115,6 +116,20 @@ def to_csi(volume: PersistentVolume) -> PersistentVolume:
         **{plugin.source: None},
     )
     return msgspec.structs.replace(volume, spec=spec)
+
+
+def repaired_handle(handle: str, node_id: str) -> str:
+    """A handle as the driver itself knows it: of a GCE disk the object may tell neither project nor zone.
+
+    `node_id` is a node's where the disk is, `projects/P/zones/Z/instances/N`; a handle that it does not mend stays.
+    """
+    parts, node = handle.split("/"), node_id.split("/")
+    if parts[:2] != ["projects", _UNSPECIFIED] or len(parts) != _GCE_HANDLE_PARTS or len(node) != _GCE_HANDLE_PARTS:
+        return handle
+    place = parts[3]
+    if place == _UNSPECIFIED:
+        place = node[3] if parts[2] == "zones" else _gce_region([node[3]])
+    return "/".join(("projects", node[1], parts[2], place, *parts[4:]))
 
 
 # --- handles ---
