@@ -114,10 +114,13 @@ def _request(claim: PersistentVolumeClaim, storage_class: StorageClass, node: No
 
 def volume_object(claim: PersistentVolumeClaim, storage_class: StorageClass, made: Provisioned) -> JSON:
     """The volume for what was made: it points at the claim, UID and all, so that the binder binds it at once."""
-    policy = storage_class.reclaim_policy or "Delete"
+    return completed(draft(claim, storage_class, volume_name(claim)), made)
+
+
+def draft(claim: PersistentVolumeClaim, storage_class: StorageClass, name: str) -> JSON:
+    """The volume as far as it is known before the storage is there."""
+    policy, provisioner = storage_class.reclaim_policy or "Delete", storage_class.provisioner
     spec: JSON = {
-        **made.source,
-        "capacity": {"storage": quantity.format_bytes(made.size_bytes)},
         "accessModes": list(claim.spec.access_modes or ()),
         "volumeMode": claim.volume_mode,
         "persistentVolumeReclaimPolicy": policy,
@@ -126,17 +129,22 @@ def volume_object(claim: PersistentVolumeClaim, storage_class: StorageClass, mad
     }
     if storage_class.mount_options:
         spec["mountOptions"] = list(storage_class.mount_options)
+    annotations = {names.PROVISIONED_BY: provisioner}
+    if provisioner.startswith(IN_TREE):
+        annotations[names.BOUND_BY_CONTROLLER] = "yes"
+    metadata: JSON = {"name": name, "annotations": annotations}
+    if policy == "Delete":
+        metadata["finalizers"] = [finalizer_of(provisioner)]
+    return {"metadata": metadata, "spec": spec}
+
+
+def completed(drafted: JSON, made: Provisioned) -> JSON:
+    """The draft with what the storage turned out to be."""
+    metadata, spec = drafted["metadata"], drafted["spec"]
+    spec = {**spec, **made.source, "capacity": {"storage": quantity.format_bytes(made.size_bytes)}}
     if made.node_affinity is not None:
         spec["nodeAffinity"] = {"required": _camel(made.node_affinity)}
-    annotations = {
-        **made.annotations,
-        names.PROVISIONED_BY: storage_class.provisioner,
-        names.BOUND_BY_CONTROLLER: "yes",
-    }
-    metadata: JSON = {"name": volume_name(claim), "annotations": annotations}
-    if policy == "Delete":
-        metadata["finalizers"] = [finalizer_of(storage_class.provisioner)]
-    return {"metadata": metadata, "spec": spec}
+    return {"metadata": {**metadata, "annotations": {**made.annotations, **metadata["annotations"]}}, "spec": spec}
 
 
 def finalizer_of(provisioner: str) -> str:
