@@ -43,7 +43,8 @@ def for_node(
     Raises:
         Failed: the driver has no topology there, the node lacks labels of it, or the class makes none for the node.
     """
-    own, terms = _own(spot.keys, spot.node, spot.labels), flattened(allowed)
+    own = _own(spot.keys, spot.node, spot.labels)
+    terms: Sequence[Segments] = flattened(allowed)
     if not own:
         raise Failed(f"node {spot.node!r}: the driver is registered there without topology, or not yet")
     if strict:

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from model.meta import JSON
 from model.volumes import PersistentVolume
 from plugins.csi import csi_pb2 as pb
 from plugins.csi import parameters, topology
 from plugins.csi.access import capabilities
 from plugins.csi.connection import Connection, connect
 from plugins.csi.controller import Controller, Unwanted
+from plugins.csi.creation import Wanted, provisioned, request_for, source_before
 from plugins.csi.identity import Identity
 from plugins.csi.node import Node
 from plugins.errors import Failed, NotSupported, PluginError
@@ -56,11 +56,7 @@ class CsiVolumes:
             except Unwanted as error:
                 await self._delete(driver, error.volume_id)
                 raise
-        return Provisioned(
-            source={"csi": self._source(made, "" if request.volume_mode == "Block" else fs_type)},
-            size_bytes=made.capacity_bytes or request.size_bytes,
-            node_affinity=topology.affinity_of(made.accessible_topology),
-        )
+        return provisioned(source_before(self.name, fs_type, request.volume_mode), made)
 
     async def delete(self, volume: PersistentVolume) -> None:
         """Destroy a volume; what is gone already is a success.
@@ -121,21 +117,16 @@ class CsiVolumes:
         has = await driver.controller.capabilities()
         if "CREATE_DELETE_VOLUME" not in has:
             raise NotSupported(f"driver {self.name} makes no volumes")
-        asked = pb.CreateVolumeRequest(
+        wanted = Wanted(
             name=request.name,
-            capacity_range=pb.CapacityRange(required_bytes=request.size_bytes),
-            volume_capabilities=capabilities(
-                request.access_modes,
-                request.volume_mode,
-                fs_type=read.fs_type,
-                tells_pods_apart="SINGLE_NODE_MULTI_WRITER" in has,
-            ),
+            size_bytes=request.size_bytes,
+            volume_mode=request.volume_mode,
+            access_modes=request.access_modes,
+            fs_type=read.fs_type,
             parameters=read.driver,
+            where=await self._where(driver, request),
         )
-        where = await self._where(driver, request)
-        if where is not None:
-            asked.accessibility_requirements.CopyFrom(where)
-        return asked, read.fs_type
+        return request_for(wanted, tells_pods_apart="SINGLE_NODE_MULTI_WRITER" in has), read.fs_type
 
     async def _where(self, driver: Talking, request: ProvisionRequest) -> pb.TopologyRequirement | None:
         if "VOLUME_ACCESSIBILITY_CONSTRAINTS" not in await driver.identity.capabilities():
@@ -151,14 +142,6 @@ class CsiVolumes:
             with suppress(PluginError):
                 await driver.controller.delete_volume(volume_id)
                 return
-
-    def _source(self, made: pb.Volume, fs_type: str) -> JSON:
-        source: JSON = {"driver": self.name, "volumeHandle": made.volume_id}
-        if fs_type:
-            source["fsType"] = fs_type
-        if made.volume_context:
-            source["volumeAttributes"] = dict(made.volume_context)
-        return source
 
     def _handle(self, volume: PersistentVolume) -> str:
         csi = volume.spec.csi
