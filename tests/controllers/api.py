@@ -20,11 +20,13 @@ KINDS: Final[dict[str, Resource[Any]]] = {
     each.kind: each
     for each in (
         resources.PODS,
+        resources.ATTACHMENTS,
         resources.CLAIMS,
         resources.VOLUMES,
         resources.CLASSES,
         resources.NODES,
         resources.CSI_NODES,
+        resources.SECRETS,
         resources.NAMESPACES,
         SERVICE_ACCOUNTS,
     )
