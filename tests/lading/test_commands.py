@@ -2,11 +2,13 @@
 
 import re
 import socket
+import subprocess
+import sys
 
 import pytest
 import typer.main
 
-from lading.cli.app import app, run
+from lading.cli.app import app_of, run
 
 
 def _commands(group, path=()):
@@ -16,7 +18,7 @@ def _commands(group, path=()):
         yield from _commands(command, (*path, name))
 
 
-COMMANDS = list(_commands(typer.main.get_command(app)))
+COMMANDS = list(_commands(typer.main.get_command(app_of())))
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
@@ -37,11 +39,20 @@ def test_the_commands_of_the_design_are_there():
         ("extender",),
         ("webhooks",),
         ("controllers",),
+        ("csi-sidecar",),
+        ("csi-hostpath",),
         ("check",),
         *(("certs", each) for each in ("issue", "status", "rotate")),
         *(("config", each) for each in ("scheduler", "webhooks", "rbac")),
     }
     assert wanted <= set(COMMANDS)
+
+
+def test_one_command_does_not_load_the_others():
+    code = "import sys; from lading.cli.app import app_of; app_of(['check']); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    assert "lading.cli.check" in loaded
+    assert not {"lading.cli.sandbox", "sandbox.server", "grpc"} & set(loaded)
 
 
 def test_without_a_command_the_help_is_shown(capsys):

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, ExitStack
 import pytest
 import typer.main
 
-from lading.cli.app import app
+from lading.cli.app import app_of
 from tests.lading.command import ROOT, lading, running
 from tests.lading.test_commands import COMMANDS
 from tests.lading.test_demo import MANIFEST
@@ -98,7 +98,7 @@ def test_every_option_that_is_documented_exists():
 
 def _all():
     """Every command and group."""
-    waiting = [typer.main.get_command(app)]
+    waiting = [typer.main.get_command(app_of())]
     while waiting:
         command = waiting.pop()
         waiting += getattr(command, "commands", {}).values()
