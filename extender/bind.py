@@ -3,6 +3,8 @@
 An attempt outlives the call that started it: a caller that hangs up or is told to come back finds it further on. A
 caller that was told "not yet" is not surprised by a binding later: the volumes are made ready, and the pod is put on
 the node by the next call, for the scheduler counts the pod as unplaced until then.
+
+What an attempt holds it lets go of only when nothing that it wrote can come true any more without being seen.
 """
 
 import asyncio
@@ -12,20 +14,21 @@ from typing import Any, Final, Protocol
 
 import structlog
 
-from extender.changes import Changes
+from extender.changes import Changed, Changes
 from extender.filters import concern, evaluate
 from extender.lessons import Lessons
 from extender.masks import bit
 from extender.plan import Plan
 from extender.progress import Lost, pending
 from extender.reservations import Held, Reservations
+from extender.settled import is_in_doubt, unbroken
 from extender.slots import SlotError, Slots, slots_once_bound
 from extender.snapshot import Snapshot
 from extender.stores import Store
 from extender.verdict import EvaluationError, Reason
 from extender.wire import ExtenderBindingArgs
 from extender.writes import Writer
-from kube.errors import Conflict, KubeError, NotFound, ServerTimeout, Unreachable
+from kube.errors import Conflict, KubeError, NotFound
 from model.resources import ObjectT
 from model.volumes import PersistentVolume, PersistentVolumeClaim
 from model.workloads import Pod
@@ -36,7 +39,8 @@ log = structlog.get_logger()
 POLL_SECONDS: Final = 1.0
 """Progress is looked at upon every change of the objects concerned, and this often in any case."""
 
-_CANCELLED: Final = "the extender is shutting down, or binds the pod elsewhere"
+_CANCELLED: Final = "the extender is shutting down"
+_ELSEWHERE: Final = "the pod is to be bound elsewhere"
 
 
 class AssumingStore(Store[ObjectT], Protocol[ObjectT]):
@@ -76,8 +80,25 @@ class Attempt:
     waiting_for: str = "its turn"
     binding: bool = False
     """Whether the pod is being put on the node: nobody can be told "not yet" any more."""
+    bound: bool = False
+    """Whether it is on the node, which the cache may not show yet."""
+    gives_way: bool = False
+    """Whether it is to end, because the pod is to go elsewhere."""
+    waits: Changed | None = None
+    """What it waits for while its volumes are made ready."""
     seen: bool = False
     """Whether the cache has shown the very pod: only then is one that it does not show gone."""
+
+    def give_way(self) -> None:
+        """End where nothing is in doubt: as soon as the write that is under way is settled."""
+        self.gives_way = True
+        if self.waits is not None:
+            self.waits.mark()
+
+    def check(self) -> None:
+        """Raises Refused where it is to end."""
+        if self.gives_way:
+            raise Refused(_ELSEWHERE)
 
 
 class Binder:
@@ -117,29 +138,36 @@ class Binder:
 
     async def bind(self, args: ExtenderBindingArgs) -> str:
         """Bind the pod to the node; "" when it is bound, else why not. To be called again until it is."""
-        attempt = await self._join(args)
-        attempt.callers += 1
-        attempt.turned_away = False
+        attempt: Attempt | None = None
         try:
             async with asyncio.timeout(self._limits.answer):
+                attempt = await self._join(args)
+                attempt.callers += 1
+                attempt.turned_away = False
                 return await asyncio.shield(attempt.answer)
+        except Refused as refusal:
+            return str(refusal)
         except TimeoutError:
+            if attempt is None:
+                return "binding volumes: still waiting for the attempt to bind the pod elsewhere to end"
             if attempt.binding:
                 return await asyncio.shield(attempt.answer)
             attempt.turned_away = attempt.callers == 1
             return f"binding volumes: still waiting for {attempt.waiting_for}; the next attempt goes on from there"
         finally:
-            attempt.callers -= 1
+            if attempt is not None:
+                attempt.callers -= 1
 
     async def _join(self, args: ExtenderBindingArgs) -> Attempt:
         """The attempt for these arguments. One for another node or another pod of the name gives way."""
         key = f"{args.pod_namespace}/{args.pod_name}"
         while (running := self._attempts.get(key)) is not None and running.args != args and not running.answer.done():
-            assert running.task is not None
-            running.task.cancel()
-            await asyncio.wait([running.task])
+            running.give_way()
+            await asyncio.wait([running.answer])
         if running is not None and running.args == args:
             return running
+        if running is not None and running.bound and running.args.pod_uid == args.pod_uid:
+            raise Refused(f"pod {key} is already bound to node {running.args.node}")
         attempt = self._attempts[key] = Attempt(args)
         attempt.task = self._spawn(self._run(key, attempt))
         # One that is cancelled before its first step runs none of its code.
@@ -174,16 +202,17 @@ class Binder:
         args = attempt.args
         pod = await self._pod(args)
         attempt.seen = self._shown(pod) is not None
+        attempt.check()
         if pod.spec.node_name:
             return _must_be_on(args.node, pod)
         # From here to the reservation nothing waits: two attempts can not choose the same volume, slot or claim.
         plan, taken = self._decide(pod, args.node)
         with self._reservations.hold(pod, plan, args.node, self._snapshot.slots, taken) as held:
-            await self._until_ready(attempt, pod, await self._write(plan, args.node, held))
+            await self._until_ready(attempt, pod, await self._write(attempt, plan, held))
             if attempt.turned_away:
                 raise Refused("the volumes are ready; the next attempt binds the pod")
             attempt.binding = True
-            await self._bind(pod, args.node)
+            await self._bind(attempt, pod)
             attempt.answer.set_result("")
             await self._until_seen(attempt, pod)
         return None
@@ -228,25 +257,61 @@ class Binder:
             )
         return taken
 
-    async def _write(self, plan: Plan, node: str, held: Held) -> Plan:
+    async def _write(self, attempt: Attempt, plan: Plan, held: Held) -> Plan:
         """Volumes first, then claims; the plan with what the server answered. What is written already is left alone."""
-        matches, provisions = [], []
+        node, matches, provisions = attempt.args.node, [], []
         for match in plan.matches:
             volume = match.volume
             if volume.spec.claim_ref is None or volume.spec.claim_ref.uid != match.claim.uid:
-                volume = await self._writer.reserve(volume, match.claim)
-                self._volumes.assume(volume)
+                attempt.check()
+                volume = await unbroken(self._reserve(volume, match.claim))
             self._reservations.volumes.release(held.volumes[volume.key])
             matches.append(match.with_volume(volume))
         # A claim that two of the pod's volumes name is there twice.
         for provision in {each.claim.key: each for each in plan.provisions}.values():
             claim = provision.claim
             if claim.selected_node != node:
-                claim = await self._writer.select_node(claim, node)
-                self._claims.assume(claim)
+                attempt.check()
+                claim = await self._select(claim, node)
             self._reservations.claims.release(held.claims[claim.key])
             provisions.append(provision.with_claim(claim))
         return Plan(tuple(matches), tuple(provisions))
+
+    async def _reserve(self, volume: PersistentVolume, claim: PersistentVolumeClaim) -> PersistentVolume:
+        written = await self._writer.reserve(volume, claim)
+        self._volumes.assume(written)
+        return written
+
+    async def _select(self, claim: PersistentVolumeClaim, node: str) -> PersistentVolumeClaim:
+        """Ask for the claim's volume, until it is known whether that was heard: what the claim says next tells.
+
+        A volume that may be made although nobody counts it would overbook its pool.
+        """
+
+        async def select() -> PersistentVolumeClaim:
+            written = await self._writer.select_node(claim, node)
+            self._claims.assume(written)
+            return written
+
+        ends = asyncio.get_running_loop().time() + self._limits.seen
+        with self._changes.watching([f"claims/{claim.key}"]) as changed:
+            while True:
+                try:
+                    return await unbroken(select())
+                except KubeError as fault:
+                    # A write that is sent again after its answer was lost conflicts with itself.
+                    if not (isinstance(fault, Conflict) or is_in_doubt(fault)):
+                        raise
+                    await changed.wait(POLL_SECONDS)
+                    now = self._claims.get(claim.key)
+                    if now is None or now.uid != claim.uid:
+                        raise
+                    if now.metadata.resource_version != claim.metadata.resource_version:
+                        if now.selected_node == node:
+                            return now
+                        raise
+                    if asyncio.get_running_loop().time() >= ends:
+                        raise
 
     async def _until_ready(self, attempt: Attempt, pod: Pod, plan: Plan) -> None:
         node = attempt.args.node
@@ -257,22 +322,45 @@ class Binder:
             *(f"volumes/{match.volume.key}" for match in plan.matches),
             *(f"claims/{provision.claim.key}" for provision in plan.provisions),
         ]
-        with self._changes.watching(objects) as changed:
+        with self._changes.watching(objects) as attempt.waits:
             while (wait := pending(plan, node, self._snapshot)) is not None:
                 attempt.waiting_for = wait
+                attempt.check()
                 if self._is_gone(attempt, pod):
                     raise Lost(f'pod does not exist any more: pod "{pod.name}" not found')
-                await changed.wait(POLL_SECONDS)
+                await attempt.waits.wait(POLL_SECONDS)
+        attempt.check()
 
-    async def _bind(self, pod: Pod, node: str) -> None:
+    async def _bind(self, attempt: Attempt, pod: Pod) -> None:
+        """Put the pod on the node, again until it is known to be there or not to be: its place is held meanwhile."""
+        node = attempt.args.node
+        while True:
+            try:
+                await unbroken(self._writer.bind(pod, node))
+            except KubeError as fault:
+                doubtful = is_in_doubt(fault)
+                if not (doubtful or isinstance(fault, Conflict)):
+                    raise
+                if not await self._is_on(node, pod, fault):
+                    if not doubtful:
+                        raise Refused(f"binding pod {pod.key}: {fault}") from fault
+                    await asyncio.sleep(POLL_SECONDS)
+                    continue
+            attempt.bound = True
+            log.info("pod bound", namespace=pod.namespace, pod=pod.name, node=node)
+            return
+
+    async def _is_on(self, node: str, pod: Pod, fault: KubeError) -> bool:
+        """Whether the server has the pod on the node; Refused where it never will be there."""
         try:
-            await self._writer.bind(pod, node)
-        except (Conflict, ServerTimeout, Unreachable) as fault:
-            # Refused, or no word of the outcome: what the pod says now is what counts.
             now = await self._writer.pod(pod.namespace, pod.name)
-            if now.uid != pod.uid or now.spec.node_name != node:
-                raise Refused(f"binding pod {pod.key}: {fault}") from fault
-        log.info("pod bound", namespace=pod.namespace, pod=pod.name, node=node)
+        except NotFound:
+            raise Refused(f'pod does not exist any more: pod "{pod.name}" not found') from fault
+        except KubeError:
+            return False
+        if now.uid != pod.uid or now.spec.node_name not in ("", node):
+            raise Refused(f"binding pod {pod.key}: {fault}") from fault
+        return now.spec.node_name == node
 
     async def _until_seen(self, attempt: Attempt, pod: Pod) -> None:
         """Hold the pod's place until the cache shows that it has taken it, or that it is gone."""

@@ -1,0 +1,34 @@
+"""Writes of which the outcome counts: whether it is known, and not to leave one while it is under way.
+
+Whoever lets go of what it holds for a write that may still be carried out gives it away twice.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from kube.errors import BadAnswer, KubeError, ServerError, Unreachable
+
+T = TypeVar("T")
+
+
+def is_in_doubt(fault: KubeError) -> bool:
+    """Whether a write that failed so may have been carried out, or may yet be."""
+    match fault:
+        case Unreachable(sent=sent):
+            return sent
+        case _:
+            return isinstance(fault, BadAnswer | ServerError)
+
+
+async def unbroken(work: Coroutine[Any, Any, T]) -> T:
+    """The outcome of the work. If the caller is cancelled meanwhile, it is when the work is done."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        if not task.done():
+            await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # nobody is left to hear of it
+        raise
