@@ -1,5 +1,6 @@
 """Pools are never overbooked, nothing is held for ever, and the repaired quirks do what their switches say."""
 
+from datetime import UTC, datetime, timedelta
 from random import Random
 
 import msgspec
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from extender.cached import view_of
 from extender.filters import evaluate
-from extender.ledger import UNREPORTED_SECONDS
+from extender.ledger import ABANDONED_SECONDS, UNREPORTED_SECONDS
 from extender.snapshot import SERVED_RULES, Rules
 from model import names
 from model.meta import JSON
@@ -60,6 +61,12 @@ def made_for(name: str, gib: int, zone: str) -> JSON:
     return volume(f"made-for-{name}", size=f"{gib}Gi", zone=zone, claimRef=reference)
 
 
+def at(version: int, obj: JSON) -> JSON:
+    """The object as it was written at a version."""
+    obj["metadata"]["resourceVersion"] = str(version)
+    return obj
+
+
 def test_what_is_being_made_is_gone_from_the_pool():
     cluster = pools(pool("a", 10), pool("b", 10), *asked_for("other", 6, "a2"), claim("c", size="5Gi"))
     assert feasible(cluster, pod("p", "c")) == ["b1"]
@@ -94,14 +101,36 @@ def test_the_pods_own_claim_under_way_is_not_counted_against_it():
     assert feasible(cluster, pod("pod-of-c", "c")) == ["a1"]
 
 
-@pytest.mark.parametrize("ended", ["its pod has run to its end", "nobody uses it", "it is being deleted"])
-def test_a_claim_that_nobody_waits_for_holds_nothing(ended):
+@pytest.mark.parametrize("ended", ["its pod has run to its end", "nobody uses it"])
+def test_a_claim_that_nobody_waits_for_holds_its_room_for_a_while_as_its_volume_may_be_on_its_way(ended):
+    now = [0.0]
     other, user = asked_for("other", 6, "a2")
-    if ended == "its pod has run to its end":
-        user["status"]["phase"] = "Failed"
-    elif ended == "it is being deleted":
-        other["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    cluster = pools(pool("a", 10), other, *([] if ended == "nobody uses it" else [user]), claim("c", size="5Gi"))
+    user["status"]["phase"] = "Failed"
+    more = [] if ended == "nobody uses it" else [user]
+    cluster = pools(pool("a", 10), other, *more, claim("c", size="5Gi"), clock=lambda: now[0])
+    assert feasible(cluster, pod("p", "c")) == []
+    now[0] = ABANDONED_SECONDS
+    assert feasible(cluster, pod("p", "c")) == ["a1", "a2"]
+
+
+def test_a_claim_that_is_wanted_again_holds_its_room_from_then_on():
+    now = [0.0]
+    other, user = asked_for("other", 6, "a2")
+    cluster = pools(pool("a", 10), other, claim("c", size="5Gi"), clock=lambda: now[0])
+    assert feasible(cluster, pod("p", "c")) == []
+    cluster.put(user)
+    now[0] = ABANDONED_SECONDS
+    assert feasible(cluster, pod("p", "c")) == []
+    cluster.remove(user)
+    assert feasible(cluster, pod("p", "c")) == []
+    now[0] = 2 * ABANDONED_SECONDS
+    assert feasible(cluster, pod("p", "c")) == ["a1", "a2"]
+
+
+def test_a_claim_that_is_being_deleted_holds_nothing():
+    other, user = asked_for("other", 6, "a2")
+    other["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    cluster = pools(pool("a", 10), other, user, claim("c", size="5Gi"))
     assert feasible(cluster, pod("p", "c")) == ["a1", "a2"]
 
 
@@ -135,8 +164,81 @@ class TestWhatWasMade:
         now[0] = UNREPORTED_SECONDS
         assert feasible(cluster, pod("p", "c")) == ["a1", "a2"]
 
-    def test_its_claims_deletion_ends_it(self, cluster: Cluster):
+    def test_its_volumes_deletion_ends_it_and_its_claims_does_not(self, cluster: Cluster):
         cluster.remove(claim("other", size="6Gi", volume="made-for-other"))
+        assert feasible(cluster, pod("p", "c")) == []
+        cluster.remove(made_for("other", 6, "a"))
+        assert feasible(cluster, pod("p", "c")) == ["a1", "a2"]
+
+
+class TestReportsAndClaimsOutOfStep:
+    """Claims and reports are watched apart: their versions tell which was written first."""
+
+    @pytest.fixture
+    def cluster(self) -> Cluster:
+        return pools(at(10, pool("a", 10)), *asked_for("other", 6, "a2"), claim("c", size="5Gi"))
+
+    def bind(self, cluster: Cluster) -> None:
+        cluster.put(made_for("other", 6, "a"))
+        cluster.put(at(20, claim("other", size="6Gi", volume="made-for-other", **{names.SELECTED_NODE: "a2"})))
+
+    def test_a_report_from_before_a_claim_was_bound_does_not_count_it_however_late_it_is_shown(self, cluster: Cluster):
+        self.bind(cluster)
+        cluster.put(at(19, pool("a", 9)))
+        assert feasible(cluster, pod("p", "c")) == []
+        cluster.put(at(21, pool("a", 5)))
+        assert feasible(cluster, pod("p", "c")) == ["a1", "a2"]
+
+    def test_a_report_from_after_it_counts_it_however_early_it_is_shown(self, cluster: Cluster):
+        cluster.put(at(21, pool("a", 5)))
+        self.bind(cluster)
+        assert feasible(cluster, pod("p", "c")) == ["a1", "a2"]
+
+    def test_a_report_that_is_taken_back_counts_nothing(self, cluster: Cluster):
+        self.bind(cluster)
+        cluster.remove(at(10, pool("a", 10)))
+        cluster.put(at(19, pool("a", 10)))
+        assert feasible(cluster, pod("p", "c")) == []
+
+
+class TestAfterARestart:
+    """A process that has just begun to look: claims are bound already, and the report may not count them."""
+
+    NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+    def started(self, age_seconds: float, *, reported_at: int, now: list[float]) -> Cluster:
+        made = made_for("other", 6, "a")
+        made["metadata"]["creationTimestamp"] = (self.NOW - timedelta(seconds=age_seconds)).isoformat()
+        bound = at(20, claim("other", size="6Gi", volume="made-for-other", **{names.SELECTED_NODE: "a2"}))
+        cluster = pools(at(reported_at, pool("a", 10)), made, bound, claim("c", size="5Gi"), clock=lambda: now[0])
+        cluster.snapshot.ledger.recall(self.NOW)
+        return cluster
+
+    def test_what_was_made_shortly_before_counts_for_the_time_that_is_left(self):
+        now = [0.0]
+        cluster = self.started(UNREPORTED_SECONDS - 50, reported_at=10, now=now)
+        assert feasible(cluster, pod("p", "c")) == []
+        now[0] = 50
+        assert feasible(cluster, pod("p", "c")) == ["a1", "a2"]
+
+    @pytest.mark.parametrize(("age", "reported_at"), [(UNREPORTED_SECONDS, 10), (1, 21)])
+    def test_what_is_old_or_reported_does_not(self, age: float, reported_at: int):
+        assert feasible(self.started(age, reported_at=reported_at, now=[0.0]), pod("p", "c")) == ["a1", "a2"]
+
+    def test_a_clock_that_is_behind_holds_it_no_longer(self):
+        now = [0.0]
+        cluster = self.started(-1000, reported_at=10, now=now)
+        assert feasible(cluster, pod("p", "c")) == []
+        now[0] = UNREPORTED_SECONDS
+        assert feasible(cluster, pod("p", "c")) == ["a1", "a2"]
+
+    @pytest.mark.parametrize("time", ["", "yesterday", "2026-01-01T12:00:00"])
+    def test_a_volume_without_a_time_is_taken_for_old(self, time: str):
+        made = made_for("other", 6, "a")
+        made["metadata"]["creationTimestamp"] = time
+        bound = claim("other", size="6Gi", volume="made-for-other", **{names.SELECTED_NODE: "a2"})
+        cluster = pools(pool("a", 10), made, bound, claim("c", size="5Gi"))
+        cluster.snapshot.ledger.recall(self.NOW)
         assert feasible(cluster, pod("p", "c")) == ["a1", "a2"]
 
 
