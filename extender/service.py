@@ -5,10 +5,11 @@ the nodes is an answer of status 200, what is wrong with the request is a 4xx.
 """
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from time import monotonic
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -34,6 +35,7 @@ from extender.preempt import preempt
 from extender.reservations import Reservations
 from extender.scores import prioritize
 from extender.snapshot import SERVED_RULES, Rules
+from extender.takeover import caught_up
 from extender.verdict import EvaluationError, Reason, Verdicts
 from extender.why import why
 from extender.wire import Candidates, ExtenderArgs, ExtenderBindingArgs, ExtenderPreemptionArgs, WireError
@@ -65,6 +67,8 @@ class ExtenderSettings:
     """The scheduler's httpTimeout, where it is shorter than that of bind: later than this nothing is judged."""
     heals: bool = True
     """Whether claims pinned to a node that is gone are freed: where the extender binds, nobody else does it."""
+    takes_over: bool = False
+    """Whether others may have bound until it runs, so that its caches must have caught up with what they wrote."""
 
 
 def extender(
@@ -76,7 +80,8 @@ def extender(
     settings: ExtenderSettings = ExtenderSettings(),
 ) -> "Extender":
     """The extender over the API; `recorder` tells of claims that were freed."""
-    return Extender(caches, ApiWriter(client), registry, recorder=recorder, settings=settings)
+    ready = partial(caught_up, client, caches) if settings.takes_over else caches.wait_synced
+    return Extender(caches, ApiWriter(client), registry, recorder=recorder, settings=settings, ready=ready)
 
 
 class Extender:
@@ -90,8 +95,12 @@ class Extender:
         *,
         recorder: EventRecorder | None = None,
         settings: ExtenderSettings = ExtenderSettings(),
+        ready: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        """`ready` returns once the caches, which are whole, may be relied on."""
         self._caches = caches
+        self._ready = ready or caches.wait_synced
+        self._runs = False
         self._recorder = recorder
         self._settings = settings
         self._metrics = Metrics(registry)
@@ -138,20 +147,26 @@ class Extender:
     async def run(self) -> NoReturn:
         """Own the attempts to bind, until cancelled."""
         async with asyncio.TaskGroup() as group:
-            self._group = group
+            self._runs = True
             try:
                 await self._caches.wait_synced()
+                await self._ready()
+                self._snapshot.ledger.recall(datetime.now(UTC))
+                self._group = group
                 while self.stale:
                     self._snapshot.slots.refresh(COUNTED_AT_ONCE)
                     await asyncio.sleep(0)
                 await asyncio.Event().wait()
             finally:
-                self._group = None
+                self._group, self._runs = None, False
         raise AssertionError("the extender runs until cancelled")
 
     def complaint(self) -> str | None:
         """Why no call can be answered now; None when they can."""
-        return "not running" if self._group is None else self._caches.complaint()
+        if not self._runs:
+            return "not running"
+        behind = "the caches are behind" if self._group is None else None
+        return self._caches.complaint() or behind
 
     @property
     def stale(self) -> int:
@@ -302,7 +317,9 @@ class Extender:
             raise web.HTTPServiceUnavailable(text=f"the extender can not answer yet: {why_not}")
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        assert self._group is not None, "calls are answered while running"
+        if self._group is None:  # it ended while the call waited
+            work.close()
+            raise web.HTTPServiceUnavailable(text="the extender is shutting down")
         return self._group.create_task(work)
 
     def _on_healed(self, claim: PersistentVolumeClaim, node: str) -> None:
