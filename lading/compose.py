@@ -89,7 +89,9 @@ def extender_services(
         caches,
         given.registry,
         recorder=recorder,
-        settings=ExtenderSettings(bind=limits, rules=rules, heals=mode is Mode.INSTEAD),
+        settings=ExtenderSettings(
+            bind=limits, rules=rules, heals=mode is Mode.INSTEAD, takes_over=election is not None
+        ),
     )
     # The extender says itself that it is not done yet; the site's deadline is for what it did not foresee.
     site = Site(part.routes(), deadline_seconds=limits.answer + 5.0, checks={"extender": part.complaint})
