@@ -10,6 +10,7 @@ class SidecarSettings:
     workers: int = 100
     """Volumes that are made, and as many that are deleted, at a time."""
     attach_workers: int = 10
+    resize_workers: int = 10
     backoff_seconds: tuple[float, float] = (1.0, 300.0)
     """After a failed call: the first wait, doubling to the longest."""
     resync_seconds: float = 600.0
@@ -22,9 +23,15 @@ class SidecarSettings:
     """Whether only the selected node's own place is asked for, and not those that would do as well."""
     immediate_topology: bool = True
     """Whether a place is asked for where no node was selected."""
+    volume_name_prefix: str = "pvc"
+    """What the names of volumes begin with; the claim's UID follows."""
+    namespace: str = "default"
+    """Our own: of the record of calls under way, and of the objects that say how much is left."""
     capacity_poll_seconds: float = 60.0
     """How often the driver is asked how much is left."""
     capacity_namespace: str = "default"
     """Where the objects live that say how much is left."""
     reconcile_attachments_seconds: float = 60.0
     """How often what the driver says is attached is compared with what should be; 0 for never."""
+    handle_volume_in_use: bool = True
+    """Whether a driver that grows no volume in use is asked again only when no pod uses it; pods are watched for it."""

@@ -5,8 +5,12 @@ from typing import Final
 
 from controllers.csi.attacher.controller import Attacher
 from controllers.csi.context import SidecarContext
+from controllers.csi.provisioner.controller import Provisioner
+from controllers.csi.resizer.controller import CsiResizer
 from controllers.runtime import Controller
 
 ROWS: Final[Mapping[str, Callable[[SidecarContext], Controller]]] = {
+    "csi-provisioner": Provisioner,
     "csi-attacher": Attacher,
+    "csi-resizer": CsiResizer,
 }
