@@ -142,7 +142,9 @@ def csi_sidecar_services(
     """The controllers of these names beside a driver. A replica that waits for the lease is ready, too."""
     from controllers.csi.service import Sidecar  # noqa: PLC0415 - loads gRPC
 
-    caches, recorders = Caches(given.client, csi_names.cached(names)), Recorders(given.client)
+    settings = settings or SidecarSettings()
+    cached = csi_names.cached(names, pods=settings.handle_volume_in_use and not driver.grows_online)
+    caches, recorders = Caches(given.client, cached), Recorders(given.client)
     part = Sidecar(given.client, caches, recorders, given.registry, names, driver, settings)
     site = Site(checks={"caches": caches.complaint})
     work = background("sidecar", lambda: _led(given.client, election, part.run))

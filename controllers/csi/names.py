@@ -10,6 +10,7 @@ from model.resources import (
     CLASSES,
     CSI_NODES,
     NODES,
+    PODS,
     VOLUMES,
     Resource,
 )
@@ -18,12 +19,15 @@ CACHES: Final[Mapping[str, tuple[Resource[Any], ...]]] = {
     "csi-provisioner": (CLAIMS, VOLUMES, CLASSES, NODES, CSI_NODES, ATTACHMENTS),
     "csi-attacher": (ATTACHMENTS, VOLUMES, CSI_NODES),
     "csi-resizer": (CLAIMS, VOLUMES),
+    "csi-snapshotter": (SNAPSHOT_CONTENTS, SNAPSHOT_CLASSES),
+    "snapshot-controller": (SNAPSHOTS, SNAPSHOT_CONTENTS, SNAPSHOT_CLASSES, CLAIMS, VOLUMES),
     "csi-capacity": (CAPACITIES, CLASSES, NODES, CSI_NODES, CLAIMS),
 }
 """What each reads, by name, in the order in which they start."""
 NAMES: Final = tuple(CACHES)
 
 
-def cached(names: Sequence[str]) -> tuple[Resource[Any], ...]:
-    """The caches that the controllers of these names need."""
-    return tuple(dict.fromkeys(resource for name in names for resource in CACHES[name]))
+def cached(names: Sequence[str], *, pods: bool = False) -> tuple[Resource[Any], ...]:
+    """The caches that the controllers of these names need; `pods`: whether the resizer must know who uses a volume."""
+    needed = dict.fromkeys(resource for name in names for resource in CACHES[name])
+    return (*needed, PODS) if pods and "csi-resizer" in names and PODS not in needed else tuple(needed)

@@ -4,7 +4,7 @@ Rule: how the CSI sidecars of Kubernetes start: wait for the driver, probe until
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +16,7 @@ from plugins.csi.controller import Controller
 from plugins.csi.identity import Identity
 from plugins.csi.metrics import CallMetrics
 from plugins.csi.node import Node
+from plugins.errors import Failed
 
 log = structlog.get_logger()
 
@@ -34,6 +35,8 @@ class Driver:
     """Its plugin capabilities, by the names of the specification."""
     calls: frozenset[str]
     """Its controller capabilities; none where it has no controller service."""
+    node_calls: frozenset[str]
+    """Its node capabilities; none where it has no node service here."""
     identity: Identity
     controller: Controller
     node: Node
@@ -42,6 +45,11 @@ class Driver:
     def tells_pods_apart(self) -> bool:
         """Whether it tells one pod of a node from several (SINGLE_NODE_MULTI_WRITER)."""
         return "SINGLE_NODE_MULTI_WRITER" in self.calls
+
+    @property
+    def grows_online(self) -> bool:
+        """Whether it grows volumes that are in use."""
+        return "ONLINE" in self.services
 
 
 @asynccontextmanager
@@ -64,5 +72,9 @@ async def reached(
         metrics.driver = name
         controller = Controller(connection, seconds=seconds)
         calls = await controller.capabilities() if CONTROLLER_SERVICE in services else frozenset()
+        node = Node(connection, seconds=seconds)
+        node_calls: frozenset[str] = frozenset()
+        with suppress(Failed):  # beside a controller there may be no node service
+            node_calls = await node.capabilities()
         log.info("driver reached", driver=name, endpoint=endpoint, services=sorted(services), calls=sorted(calls))
-        yield Driver(name, services, calls, identity, controller, Node(connection, seconds=seconds))
+        yield Driver(name, services, calls, node_calls, identity, controller, node)
