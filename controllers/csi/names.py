@@ -11,6 +11,9 @@ from model.resources import (
     CSI_NODES,
     NODES,
     PODS,
+    SNAPSHOT_CLASSES,
+    SNAPSHOT_CONTENTS,
+    SNAPSHOTS,
     VOLUMES,
     Resource,
 )

@@ -7,10 +7,14 @@ from controllers.csi.attacher.controller import Attacher
 from controllers.csi.context import SidecarContext
 from controllers.csi.provisioner.controller import Provisioner
 from controllers.csi.resizer.controller import CsiResizer
+from controllers.csi.snapshotter.contents.controller import Snapshotter
+from controllers.csi.snapshotter.snapshots.controller import SnapshotController
 from controllers.runtime import Controller
 
 ROWS: Final[Mapping[str, Callable[[SidecarContext], Controller]]] = {
     "csi-provisioner": Provisioner,
     "csi-attacher": Attacher,
     "csi-resizer": CsiResizer,
+    "csi-snapshotter": Snapshotter,
+    "snapshot-controller": SnapshotController,
 }

@@ -1,0 +1,1 @@
+"""What a driver is to do about VolumeSnapshotContents: csi-snapshotter."""

@@ -1,0 +1,1 @@
+"""VolumeSnapshots and their contents: snapshot-controller."""
