@@ -29,8 +29,12 @@ class SidecarSettings:
     """Our own: of the record of calls under way, and of the objects that say how much is left."""
     capacity_poll_seconds: float = 60.0
     """How often the driver is asked how much is left."""
-    capacity_namespace: str = "default"
-    """Where the objects live that say how much is left."""
+    capacity_for_immediate: bool = False
+    """Whether classes count that do not wait for a pod: a scheduler asks for the others alone."""
+    pod_name: str = ""
+    """The pod that we run in: what says how much is left goes with who owns it; "" where there is none."""
+    owner_level: int = 1
+    """How many owners above that pod: 0 is itself, 1 its ReplicaSet, 2 its Deployment; negative for none."""
     reconcile_attachments_seconds: float = 60.0
     """How often what the driver says is attached is compared with what should be; 0 for never."""
     handle_volume_in_use: bool = True

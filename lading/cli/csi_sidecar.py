@@ -3,11 +3,13 @@
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Annotated, Final
 
 import typer
 
 from controllers import select
+from controllers.csi.able import able
 from controllers.csi.names import NAMES
 from controllers.csi.settings import SidecarSettings
 from lading.cli import options
@@ -19,7 +21,10 @@ from lading.run import Service
 
 _DRIVER = "Driver"
 _WORK = "What runs"
+_VOLUMES = "Making volumes"
+_ROOM = "Reporting what is left"
 _DEFAULTS: Final = SidecarSettings()
+_PREFIX: Final = re.compile(r"[a-z0-9](?:[-a-z0-9.]{0,100}[a-z0-9])?")
 _LEASE: Final = "lading-csi-{driver}"
 
 Address = Annotated[
@@ -52,6 +57,124 @@ LeaseName = Annotated[
         show_default=False,
     ),
 ]
+Workers = Annotated[
+    int,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="Volumes that are made, and as many that are deleted, at a time.",
+        rich_help_panel=_WORK,
+    ),
+]
+RetryStart = Annotated[
+    float,
+    typer.Option(
+        "--retry-interval-start",
+        metavar="SECONDS",
+        min=0.01,
+        help="The wait after a failed call; it doubles.",
+        rich_help_panel=_WORK,
+    ),
+]
+RetryMax = Annotated[
+    float,
+    typer.Option(
+        "--retry-interval-max", metavar="SECONDS", min=0.01, help="The longest such wait.", rich_help_panel=_WORK
+    ),
+]
+DefaultFsType = Annotated[
+    str,
+    typer.Option(
+        "--default-fstype",
+        metavar="FS",
+        help="The file system of volumes whose class names none.",
+        rich_help_panel=_VOLUMES,
+        show_default=False,
+    ),
+]
+NamePrefix = Annotated[
+    str,
+    typer.Option(
+        "--volume-name-prefix",
+        metavar="PREFIX",
+        help="What the names of volumes begin with; the claim's UID follows.",
+        rich_help_panel=_VOLUMES,
+    ),
+]
+ExtraMetadata = Annotated[
+    bool,
+    typer.Option(
+        "--extra-create-metadata",
+        help="Tell the driver the names of claim and volume, or of the snapshot.",
+        rich_help_panel=_VOLUMES,
+    ),
+]
+StrictTopology = Annotated[
+    bool,
+    typer.Option(
+        "--strict-topology",
+        help="Ask for the selected node's own place alone, not also for those that would do as well.",
+        rich_help_panel=_VOLUMES,
+    ),
+]
+ImmediateTopology = Annotated[
+    bool,
+    typer.Option(
+        "--immediate-topology/--no-immediate-topology",
+        help="Ask for a place where no node was selected and the class names none.",
+        rich_help_panel=_VOLUMES,
+    ),
+]
+PollInterval = Annotated[
+    float,
+    typer.Option(
+        "--capacity-poll-interval",
+        metavar="SECONDS",
+        min=1.0,
+        help="How often the driver is asked how much is left.",
+        rich_help_panel=_ROOM,
+    ),
+]
+ForImmediate = Annotated[
+    bool,
+    typer.Option(
+        "--capacity-for-immediate-binding",
+        help="Report for classes of the binding mode Immediate, too.",
+        rich_help_panel=_ROOM,
+    ),
+]
+PodName = Annotated[
+    str,
+    typer.Option(
+        "--pod-name",
+        metavar="NAME",
+        envvar="POD_NAME",
+        help="The pod that this runs in: the reports go with its owner. Without it they belong to nobody.",
+        rich_help_panel=_ROOM,
+        show_default=False,
+    ),
+]
+OwnerLevel = Annotated[
+    int,
+    typer.Option(
+        "--capacity-ownerref-level",
+        metavar="N",
+        min=-1,
+        help="Which owner: 0 the pod itself, 1 its ReplicaSet or StatefulSet, 2 its Deployment, -1 none.",
+        rich_help_panel=_ROOM,
+    ),
+]
+Namespace = Annotated[
+    str | None,
+    typer.Option(
+        "--namespace",
+        metavar="NAMESPACE",
+        envvar="NAMESPACE",
+        help="Where the reports live, and the record of calls under way. [default: that of the kubeconfig or the pod]",
+        rich_help_panel=_WORK,
+        show_default=False,
+    ),
+]
 
 
 def csi_sidecar(
@@ -59,6 +182,19 @@ def csi_sidecar(
     expression: Expression = "*",
     timeout: Timeout = 15.0,
     driver_wait: DriverWait = 30.0,
+    namespace: Namespace = None,
+    workers: Workers = _DEFAULTS.workers,
+    retry_start: RetryStart = _DEFAULTS.backoff_seconds[0],
+    retry_max: RetryMax = _DEFAULTS.backoff_seconds[1],
+    default_fs_type: DefaultFsType = _DEFAULTS.default_fs_type,
+    name_prefix: NamePrefix = _DEFAULTS.volume_name_prefix,
+    extra_create_metadata: ExtraMetadata = _DEFAULTS.extra_create_metadata,
+    strict_topology: StrictTopology = _DEFAULTS.strict_topology,
+    immediate_topology: ImmediateTopology = _DEFAULTS.immediate_topology,
+    poll_interval: PollInterval = _DEFAULTS.capacity_poll_seconds,
+    for_immediate: ForImmediate = _DEFAULTS.capacity_for_immediate,
+    pod_name: PodName = _DEFAULTS.pod_name,
+    owner_level: OwnerLevel = _DEFAULTS.owner_level,
     kubeconfig: options.Kubeconfig = None,
     leader_elect: options.LeaderElect = True,
     lease_name: LeaseName = None,
@@ -87,16 +223,35 @@ def csi_sidecar(
     process = Process("csi-sidecar", endpoint, kubeconfig, log_format, log_level)
     times = (lease_duration, renew_deadline, retry_period)
     options.election((lease_namespace, lease_name or ""), times, elects=leader_elect)
-    settings = SidecarSettings()
+    if retry_max < retry_start:
+        raise OptionsError("--retry-interval-max can not be less than --retry-interval-start")
+    if _PREFIX.fullmatch(name_prefix) is None:
+        raise OptionsError(f"--volume-name-prefix {name_prefix!r}: expected lower-case letters, digits, '-' and '.'")
+    settings = replace(
+        _DEFAULTS,
+        workers=workers,
+        backoff_seconds=(retry_start, retry_max),
+        default_fs_type=default_fs_type,
+        volume_name_prefix=name_prefix,
+        extra_create_metadata=extra_create_metadata,
+        strict_topology=strict_topology,
+        immediate_topology=immediate_topology,
+        capacity_poll_seconds=poll_interval,
+        capacity_for_immediate=for_immediate,
+        pod_name=pod_name,
+        owner_level=owner_level,
+    )
 
     @asynccontextmanager
     async def opened(given: Surroundings) -> AsyncIterator[Sequence[Service]]:
         from plugins.csi.driver import reached  # noqa: PLC0415 - gRPC would slow the start of all commands
 
         async with reached(csi_address, seconds=timeout, wait_seconds=driver_wait, registry=given.registry) as driver:
+            own = replace(settings, namespace=namespace or given.namespace)
+            working = able(names, expression, driver.calls)
             lease = lease_name or _LEASE.format(driver=_dns(driver.name))
             election = options.election((lease_namespace, lease), times, elects=leader_elect)
-            yield csi_sidecar_services(given, names, driver, election(given.namespace), settings)
+            yield csi_sidecar_services(given, working, driver, election(given.namespace), own)
 
     run_opened(process, opened)
 

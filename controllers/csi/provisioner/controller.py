@@ -27,7 +27,7 @@ from model.volumes import PersistentVolumeClaim, StorageClass
 from plugins.errors import Failed
 
 _JOURNAL: Final = "journal"
-_FLUSH_SECONDS: Final = 2.0
+_FLUSH_SECONDS: Final = 0.25
 """How long an entry that is done may stay in the journal when nothing else is written."""
 
 
