@@ -1,7 +1,7 @@
 """When to ask a driver again about something that is not done: ever less often, and not earlier for our own writes.
 
-A pass that ends without success writes that down, and its own write wakes it at once. The queue's back-off knows nothing
-of that; this does.
+A pass that ends without success writes that down, and its own write wakes it at once. The queue's back-off knows
+nothing of that; this does.
 """
 
 from collections.abc import Callable
