@@ -14,6 +14,7 @@ from controllers.csi.resizer.decide import Resizer, Slowly, decide, serves, wake
 from controllers.csi.resizer.execute import Executor
 from controllers.csi.resizer.expansion import Expansion
 from controllers.csi.resizer.memory import Attempts
+from controllers.references import claim_key
 from controllers.runtime import Loop
 from kube.cache import Cache
 from model.resources import PODS
@@ -75,8 +76,9 @@ class CsiResizer:
             self._queue.add(new.key)
 
     def _on_volume(self, old: PersistentVolume | None, new: PersistentVolume | None) -> None:
-        reference = new.spec.claim_ref if new is not None and old is None else None
-        claim = self._claims.get(f"{reference.namespace}/{reference.name}") if reference else None
+        if new is None or (old is not None and old.spec.claim_ref == new.spec.claim_ref):
+            return
+        claim = self._claims.get(claim_key(new))
         if claim is not None and wants_more(claim):
             self._queue.add(claim.key)
 

@@ -67,7 +67,7 @@ class Nothing:
 
 @dataclass(frozen=True)
 class NotThere:
-    """The claim's volume is not there, or does not point back: to be looked at again."""
+    """The claim's volume is not there: to be looked at again."""
 
     why: str
 
@@ -114,11 +114,8 @@ def decide(claim: PersistentVolumeClaim, volume: PersistentVolume | None, resize
         return Nothing()
     if volume is None:
         return NotThere(f"there is no volume {claim.spec.volume_name!r}")
-    if not serves(claim, volume, resizer.driver):
+    if not serves(claim, volume, resizer.driver) or not points_at(volume, claim):
         return Nothing()
-    reference = volume.spec.claim_ref
-    if reference is None or (reference.namespace, reference.uid) != (claim.namespace, claim.uid):
-        return NotThere(f"volume {volume.name} is not bound to the claim")
     size = target(claim, volume, resizer, failed_for_good=memory.failed_for_good)
     if size is None:
         return Nothing()
@@ -146,6 +143,12 @@ def serves(claim: PersistentVolumeClaim, volume: PersistentVolume, driver: str) 
         return volume.spec.csi.driver == driver
     plugin = plugin_of(volume.spec)
     return plugin is not None and plugin.driver == driver == claim.annotations.get(STORAGE_RESIZER)
+
+
+def points_at(volume: PersistentVolume, claim: PersistentVolumeClaim) -> bool:
+    """Whether the volume is bound to the very claim."""
+    reference = volume.spec.claim_ref
+    return reference is not None and (reference.namespace, reference.uid) == (claim.namespace, claim.uid)
 
 
 def target(

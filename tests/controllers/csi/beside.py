@@ -67,7 +67,8 @@ async def beside(
         tasks.append(asyncio.create_task(recorder.run()))
         return recorder
 
-    caches = Caches(client, csi_names.cached(names))
+    pods = settings.handle_volume_in_use and not driver.grows_online
+    caches = Caches(client, csi_names.cached(names, pods=pods))
     sidecar = Sidecar(client, caches, recorder, registry, names, driver, settings)
     tasks.append(asyncio.create_task(caches.run()))
     await caches.wait_synced()
