@@ -76,21 +76,6 @@ class Api:
         body = {"apiVersion": "v1", "kind": "DeleteOptions", **options}
         await self._send("DELETE", KINDS[kind].path(namespace, name), body, missing=True)
 
-    async def tell(self, about: JSON, reason: str, component: str) -> None:
-        """An event about an object."""
-        kind, namespace, name = identity(about)
-        body = {
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {"generateName": f"{name}."[:50], "namespace": namespace or "default"},
-            "involvedObject": {"kind": kind, "namespace": namespace, "name": name, "uid": about["metadata"]["uid"]},
-            "reason": reason,
-            "type": "Normal",
-            "source": {"component": component},
-            "reportingComponent": component,
-        }
-        await self._send("POST", resources.EVENTS.path(namespace or "default"), body)
-
     async def _send(
         self,
         method: str,

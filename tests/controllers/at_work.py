@@ -5,14 +5,17 @@ No clock is asked: the resync is run when everything rests, and what it does not
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from prometheus_client import CollectorRegistry
 
+from controllers.csi import names as csi_names
+from controllers.csi.service import Sidecar
+from controllers.csi.settings import SidecarSettings
 from controllers.runtime import Loop
 from controllers.service import Controllers, cached
 from controllers.settings import ControllerSettings
@@ -23,6 +26,8 @@ from kube.config import load
 from kube.events import EventRecorder
 from kube.metrics import Metrics
 from model.meta import Object
+from model.resources import Resource
+from plugins.csi.driver import Driver
 from plugins.registry import Registry
 from sandbox.server import SandboxSettings, serve
 from tests.controllers.api import KINDS, Api, connected
@@ -105,10 +110,26 @@ class AtWork:
             del self._shown[plural, old.key]
 
 
-@asynccontextmanager
-async def at_work(kubeconfig: Path, api: Api, names: Iterable[str] = tuple(ROWS)) -> AsyncIterator[AtWork]:
+def at_work(kubeconfig: Path, api: Api, names: Iterable[str] = tuple(ROWS)) -> AbstractAsyncContextManager[AtWork]:
     """The controllers of these names while the block runs."""
     names = tuple(names)
+    settings = ControllerSettings(resync_seconds=1e6, guarded=False)
+    return _at_work(kubeconfig, api, cached(names), lambda *given: Controllers(*given, names, Registry(), settings))
+
+
+def sidecar_at_work(
+    kubeconfig: Path, api: Api, driver: Driver, names: Iterable[str]
+) -> AbstractAsyncContextManager[AtWork]:
+    """The controllers of these names beside a driver, while the block runs."""
+    names = tuple(names)
+    settings = SidecarSettings(resync_seconds=1e6, reconcile_attachments_seconds=1e6)
+    return _at_work(kubeconfig, api, csi_names.cached(names), lambda *given: Sidecar(*given, names, driver, settings))
+
+
+@asynccontextmanager
+async def _at_work(
+    kubeconfig: Path, api: Api, resources: Iterable[Resource[Any]], make: Callable[..., Controllers | Sidecar]
+) -> AsyncIterator[AtWork]:
     registry = CollectorRegistry()
     async with (
         connect(await load(kubeconfig), metrics=Metrics(registry)) as client,
@@ -122,14 +143,13 @@ async def at_work(kubeconfig: Path, api: Api, names: Iterable[str] = tuple(ROWS)
             tasks.append(group.create_task(made.run()))
             return made
 
-        caches = Caches(client, cached(names))
-        settings = ControllerSettings(resync_seconds=1e6, guarded=False)
-        controllers = Controllers(client, caches, recorder, registry, names, Registry(), settings)
+        caches = Caches(client, tuple(resources))
+        made = make(client, caches, recorder, registry)
         tasks.append(group.create_task(caches.run()))
         await caches.wait_synced()
-        loops = [loop for make in controllers._makers for loop in make().loops]
+        loops = [loop for make in made._makers for loop in make().loops]
         work = AtWork(api, caches, loops)
-        tasks.append(group.create_task(controllers._runtime.run_loops([work.counted(loop) for loop in loops])))
+        tasks.append(group.create_task(made._runtime.run_loops([work.counted(loop) for loop in loops])))
         yield work
         for task in tasks:
             task.cancel()

@@ -1,19 +1,21 @@
 """One case of `tests/cases/lifecycle`, replayed: what is there before, the controllers, the steps, what is expected.
 
-Loading happens with the controllers stopped, each step is followed by quiet, as the cases want it.
+Loading happens with the controllers stopped, each step is followed by quiet, as the cases want it. The driver of the
+cases, `hostpath.csi.test`, is a process; the controllers, and those beside the driver, are at work in this one, so that
+quiet is known rather than guessed.
 """
 
 import json
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
 from model.meta import JSON
+from plugins.csi.driver import Driver
 from tests.controllers.api import KINDS, Api, identity
-from tests.controllers.at_work import AtWork, at_work
+from tests.controllers.at_work import AtWork, at_work, sidecar_at_work
 from tests.controllers.lifecycle.comparing import differences, has, is_about
-from tests.controllers.lifecycle.driver import Driver
 from tests.controllers.lifecycle.loading import create, load, without_status, write_status
 from tests.controllers.lifecycle.references import Uids
 from tests.waiting import eventually
@@ -21,6 +23,8 @@ from tests.waiting import eventually
 FOLDER: Final = Path(__file__).parents[2] / "cases" / "lifecycle"
 EVENT_SECONDS: Final = 10.0
 """Events are written in the background: for so long an expected one is waited for."""
+BESIDE: Final = ("csi-provisioner", "csi-attacher", "csi-resizer")
+"""What works beside the driver."""
 
 
 def cases() -> dict[str, JSON]:
@@ -35,22 +39,30 @@ def cases() -> dict[str, JSON]:
 class Replay:
     """The replay of one case on a server where nothing else goes on."""
 
-    def __init__(self, api: Api, kubeconfig: Path, case: JSON) -> None:
+    def __init__(self, api: Api, kubeconfig: Path, case: JSON, driver: Driver) -> None:
         self._api = api
         self._kubeconfig = kubeconfig
         self._case = case
+        self._driver = driver
         self._uids = Uids()
-        self.driver = Driver(api)
 
     async def run(self) -> list[str]:
         """What came out otherwise than expected."""
+        kept = await self._handles()
         await load(self._api, self._uids, self._case["before"])
-        async with at_work(self._kubeconfig, self._api) as work:
-            await self._quiet(work)
+        async with (
+            at_work(self._kubeconfig, self._api) as ours,
+            sidecar_at_work(self._kubeconfig, self._api, self._driver, BESIDE) as beside,
+        ):
+            await self._quiet((ours, beside))
             for step in self._case.get("steps", ()):
                 await self._take(step)
-                await self._quiet(work)
-            return [difference async for difference in self._differences()]
+                await self._quiet((ours, beside))
+            return [difference async for difference in self._differences(kept)]
+
+    async def _handles(self) -> set[str]:
+        """Of all volumes that the driver has."""
+        return {entry.volume.volume_id async for entry in self._driver.controller.volumes()}
 
     async def _take(self, step: JSON) -> None:
         (verb,) = step
@@ -66,15 +78,27 @@ class Replay:
             await self._api.merge(wanted, change)
         await write_status(self._api, self._uids, wanted)
 
-    async def _quiet(self, work: AtWork) -> None:
-        await work.settle()
-        while await self.driver.step():
-            await work.settle()
-        for kind in ("PersistentVolumeClaim", "PersistentVolume", "Pod"):
-            for obj in await self._api.all(kind):
-                self._uids.learn(obj)
+    async def _quiet(self, works: Sequence[AtWork]) -> None:
+        before, now = {}, await self._versions()
+        while before != now:
+            for work in works:
+                await work.settle()
+            before, now = now, await self._versions()
 
-    async def _differences(self) -> AsyncIterator[str]:
+    async def _versions(self) -> dict[str, str]:
+        """Of all objects that controllers write, which are remembered by the way."""
+        there = [
+            obj
+            for kind in ("PersistentVolumeClaim", "PersistentVolume", "Pod", "VolumeAttachment")
+            for obj in await self._api.all(kind)
+        ]
+        for obj in there:
+            self._uids.learn(obj)
+        return {obj["metadata"]["uid"]: obj["metadata"]["resourceVersion"] for obj in there}
+
+    async def _differences(self, kept: Collection[str]) -> AsyncIterator[str]:
+        async for handle in self._unknown(kept):
+            yield f"the driver has volume {handle}, which no PersistentVolume names"
         case = self._uids.resolved({key: self._case.get(key, []) for key in ("expect", "absent", "absentPaths")})
         for expected in case["expect"]:
             there = await self._api.get(*identity(expected))
@@ -93,6 +117,15 @@ class Replay:
         for event in self._case.get("events", ()):
             if not await self._told(event):
                 yield f"{event}: no such event"
+
+    async def _unknown(self, kept: Collection[str]) -> AsyncIterator[str]:
+        """The handles of new volumes that nobody could find any more. All new ones are removed."""
+        volumes = await self._api.all("PersistentVolume")
+        known = {each["spec"].get("csi", {}).get("volumeHandle") for each in volumes}
+        for handle in (await self._handles()).difference(kept):
+            if handle not in known:
+                yield handle
+            await self._driver.controller.delete_volume(handle)
 
     async def _told(self, wanted: JSON) -> bool:
         async def told() -> bool:
