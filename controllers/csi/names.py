@@ -24,7 +24,7 @@ CACHES: Final[Mapping[str, tuple[Resource[Any], ...]]] = {
     "csi-resizer": (CLAIMS, VOLUMES),
     "csi-snapshotter": (SNAPSHOT_CONTENTS, SNAPSHOT_CLASSES),
     "snapshot-controller": (SNAPSHOTS, SNAPSHOT_CONTENTS, SNAPSHOT_CLASSES, CLAIMS, VOLUMES),
-    "csi-capacity": (CAPACITIES, CLASSES, NODES, CSI_NODES, CLAIMS),
+    "csi-capacity": (CAPACITIES, CLASSES, NODES, CSI_NODES, VOLUMES, CLAIMS),
 }
 """What each reads, by name, in the order in which they start."""
 NAMES: Final = tuple(CACHES)

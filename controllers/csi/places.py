@@ -20,6 +20,7 @@ class Places:
         self._driver = driver
         self._known: dict[tuple[str, ...], list[Segment]] = {}
         self._usual: tuple[str, ...] | None = None
+        self._segments: list[Segment] | None = None
         caches.nodes.subscribe(self._on_node)
         caches.csi_nodes.subscribe(self._on_csi_node)
 
@@ -50,12 +51,14 @@ class Places:
 
     def segments(self) -> list[Segment]:
         """The distinct places of the nodes that have the driver, each by its own keys."""
-        found = set()
-        for csi_node in self._registered():
-            node, keys = self._nodes.get(csi_node.name), self.keys_in(csi_node)
-            if node is not None and keys:
-                found |= {tuple(each.items()) for each in distinct(keys, [node])}
-        return [dict(each) for each in sorted(found)]
+        if self._segments is None:
+            found = set()
+            for csi_node in self._registered():
+                node, keys = self._nodes.get(csi_node.name), self.keys_in(csi_node)
+                if node is not None and keys:
+                    found |= {tuple(each.items()) for each in distinct(keys, [node])}
+            self._segments = [dict(each) for each in sorted(found)]
+        return self._segments
 
     def _registered(self) -> list[CSINode]:
         return sorted(self._csi_nodes.values(), key=lambda each: each.name)
@@ -63,9 +66,10 @@ class Places:
     def _on_node(self, old: Node | None, new: Node | None) -> None:
         if old is None or new is None or old.labels != new.labels:
             self._known.clear()
+            self._segments = None
 
     def _on_csi_node(self, _old: CSINode | None, _new: CSINode | None) -> None:
-        self._usual = None
+        self._usual = self._segments = None
 
 
 def distinct(keys: Sequence[str], nodes: Iterable[Node]) -> list[Segment]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from controllers.csi.attacher.controller import Attacher
+from controllers.csi.capacity.controller import Capacity
 from controllers.csi.context import SidecarContext
 from controllers.csi.provisioner.controller import Provisioner
 from controllers.csi.resizer.controller import CsiResizer
@@ -17,4 +18,5 @@ ROWS: Final[Mapping[str, Callable[[SidecarContext], Controller]]] = {
     "csi-resizer": CsiResizer,
     "csi-snapshotter": Snapshotter,
     "snapshot-controller": SnapshotController,
+    "csi-capacity": Capacity,
 }
