@@ -9,8 +9,8 @@ from kube.client import Client
 from model.meta import JSON, Object
 from model.resources import ObjectT, Resource
 
-REMEMBERED: Final = 20_000
-"""How many versions of our own are told from those of others."""
+REMEMBERED: Final = 4096
+"""How many versions of our own are told from those of others: more than can be on their way to the caches."""
 
 
 class Writer:

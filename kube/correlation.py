@@ -6,7 +6,7 @@ then one in five minutes. Decides only; the recorder writes.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeVar
 
 from kube.rate import TokenBucket
@@ -24,7 +24,7 @@ Key = tuple[object, ...]
 V = TypeVar("V")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Said:
     """Something said about an object: `at` in monotonic seconds, `time` as an event shows it."""
 
@@ -36,7 +36,7 @@ class Said:
     time: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """An event: `name` on the server ("" if not written yet), how often it was said, first when."""
 
@@ -45,7 +45,7 @@ class Entry:
     first: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Decision:
     """Write this: `said.message` as the event shows it, `entry` with the count to show. `key` is for `wrote`."""
 
@@ -86,15 +86,16 @@ class Correlator:
         similar.last = said.at
         if said.message not in similar.messages and len(similar.messages) == SIMILAR_MESSAGES - 1:
             return kind, replace(said, message=COMBINED + said.message)
-        similar.messages.add(said.message)
+        if said.message not in similar.messages:
+            similar.messages += (said.message,)
         return (*kind, said.message), said
 
 
-@dataclass
+@dataclass(slots=True)
 class _Similar:
-    """The different messages of one object and reason, and when the last came."""
+    """The different messages of one object and reason, few as they are, and when the last came."""
 
-    messages: set[str] = field(default_factory=set)
+    messages: tuple[str, ...] = ()
     last: float = 0.0
 
 

@@ -4,6 +4,8 @@
 class TokenBucket:
     """Holds up to `burst` tokens and gains `rate` a second. Times are monotonic seconds, brought by the caller."""
 
+    __slots__ = ("_burst", "_filled", "_rate", "_tokens")
+
     def __init__(self, rate: float, burst: int) -> None:
         self._rate = rate
         self._burst = float(burst)

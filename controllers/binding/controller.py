@@ -100,6 +100,8 @@ class Binder:
         finally:
             self._matcher.done(key)
             self._offer_soon()
+            if claim is not None and self._caches.claims.get(key) is None:  # what it began after it went has no end
+                self._metrics.ends("provision", claim.uid, well=False)
         return None
 
     def _facts(self, claim: PersistentVolumeClaim) -> ClaimFacts:
@@ -139,6 +141,8 @@ class Binder:
         claim = await self._claim_of(volume) if asks_for_claim(volume) else None
         await self._executor.on_volume(decide_volume(volume, claim, reclaim_of(volume, self._plugins)))
         self._see_volume(name)
+        if self._caches.volumes.get(name) is None:
+            self._metrics.ends("delete", volume.uid)
         return None
 
     async def _claim_of(self, volume: PersistentVolume) -> PersistentVolumeClaim | None:

@@ -45,6 +45,8 @@ class Matcher:
         self._waiting = WaitingClaims()
         self._fresh: dict[Kind, set[str]] = {}
         """By kind: claims that came or changed and were not matched since; each is about to be worked on."""
+        self._fresh_kinds: dict[str, Kind] = {}
+        """The same by the claim's key."""
         self._offered: dict[Kind, set[str]] = {}
         """By kind: volumes that became free and that nobody was asked about since."""
         self._coming: dict[str, Kind] = {}
@@ -70,11 +72,15 @@ class Matcher:
 
     def see_claim(self, key: str) -> None:
         """A claim was added, changed or deleted, and is about to be worked on."""
+        claim = self._claim(key)
+        if claim is None:
+            self._put_off.discard(key)
         if key in self._promised:
             return
-        claim = self._claim(key)
+        self._age(key)
         if self._waiting.put(key, claim) and claim is not None:
             self._fresh.setdefault(kind_of(claim), set()).add(key)
+            self._fresh_kinds[key] = kind_of(claim)
 
     def see_volume(self, name: str) -> None:
         """A volume was added, changed or deleted."""
@@ -111,7 +117,8 @@ class Matcher:
     def done(self, key: str) -> None:
         """The work on a claim has ended, well or not: look at what came of it."""
         self._break(key)
-        self._waiting.put(key, self._claim(key))
+        if not self._waiting.put(key, self._claim(key)):
+            self._age(key)
 
     def offer(self, *, at_once: bool = False) -> None:
         """Match what came together, of all kinds; those of which more is coming only if `at_once`."""
@@ -120,7 +127,10 @@ class Matcher:
 
     def match(self, kind: Kind) -> None:
         """Match what came together, of one kind."""
-        came = (self._waiting.get(key) for key in self._fresh.pop(kind, ()))
+        keys = self._fresh.pop(kind, set())
+        for key in keys:
+            del self._fresh_kinds[key]
+        came = (self._waiting.get(key) for key in keys)
         for claim in sorted((claim for claim in came if claim is not None), key=order_of):
             if self._find(claim) is not None and claim.key in self._put_off:
                 self._wake(claim.key)
@@ -133,6 +143,14 @@ class Matcher:
             if taker is not None:
                 self._promise(taker.key, volume.name)
                 self._wake(taker.key)
+
+    def _age(self, key: str) -> None:
+        """The claim is not fresh any more."""
+        kind = self._fresh_kinds.pop(key, None)
+        if kind is not None:
+            self._fresh[kind].discard(key)
+            if not self._fresh[kind]:
+                del self._fresh[kind]
 
     def _find(self, claim: PersistentVolumeClaim) -> PersistentVolume | None:
         reserved = (volume for volume in self._reserved(claim.key) if volume.name not in self._taken)
@@ -155,6 +173,7 @@ class Matcher:
             self._awaited[kind_of(volume)] += 1
 
     def _promise(self, key: str, name: str) -> None:
+        self._age(key)
         self._promised[key], self._taken[name] = name, key
         self._free.take(name)
         self._waiting.take(key)

@@ -1,5 +1,6 @@
 """The matcher beside a naive one that reads the rules from the front to the back."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -9,6 +10,7 @@ from controllers.binding.waiting import WaitingClaims
 from model.volumes import VolumePhase
 from storage.binding import by_access_modes, smallest_match
 from tests.controllers.binding.objects import claim, renamed, volume
+from tests.controllers.reachable import reachable
 
 MODES = (("ReadWriteOnce",), ("ReadWriteOnce", "ReadOnlyMany"), ("ReadWriteMany",))
 LABELS = ({}, {"disk": "ssd"}, {"disk": "hdd", "zone": "a"})
@@ -189,6 +191,26 @@ def test_claims_wait_a_moment_for_volumes_that_are_about_to_be_available():
     assert table.woken == ["ns/a"]
     assert not table.matcher.puts_off(asking), "once is enough"
     assert table.choices("ns/a") == {"ns/a": "v"}
+
+
+@pytest.mark.parametrize("until", ["seen", "changed", "put off", "chosen", "worked on"])
+def test_of_a_claim_that_is_gone_nothing_is_remembered(until):
+    table = Table()
+    table.put(volume("v", 1, phase=VolumePhase.PENDING))
+    before = reachable(table.matcher)
+    table.put(claim("a", 1))
+    if until == "changed":
+        table.put(claim("a", 1, storage_class="other"), claim("a", 1, volumeName="elsewhere"))
+    if until in ("put off", "chosen", "worked on"):
+        assert table.matcher.puts_off(table.claims["ns/a"])
+    if until in ("chosen", "worked on"):
+        assert table.choices("ns/a") == {"ns/a": None}
+    if until == "worked on":
+        table.matcher.done("ns/a")
+    del table.claims["ns/a"]
+    table.matcher.see_claim("ns/a")
+    table.matcher.done("ns/a")
+    assert reachable(table.matcher) == before
 
 
 def test_a_choice_among_many_is_no_scan():
