@@ -57,6 +57,11 @@ class Connection:
         self._observe = observe
         self.endpoint = endpoint
 
+    @property
+    def connected(self) -> bool:
+        """Whether it is connected now; if not, it begins to connect."""
+        return self._channel.get_state(try_to_connect=True) is grpc.ChannelConnectivity.READY
+
     async def call(self, method: Method[Request, Answer], request: Request, seconds: float) -> Answer:
         """The driver's answer.
 

@@ -11,12 +11,12 @@ from typing import Final
 import structlog
 from prometheus_client import CollectorRegistry
 
-from plugins.csi.connection import connect
+from plugins.csi.connection import Connection, connect
 from plugins.csi.controller import Controller
 from plugins.csi.identity import Identity
 from plugins.csi.metrics import CallMetrics
 from plugins.csi.node import Node
-from plugins.errors import Failed
+from plugins.errors import NotSupported
 
 log = structlog.get_logger()
 
@@ -27,19 +27,53 @@ WAIT_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True)
+class Facts:
+    """What a driver says of itself, once, when it is reached."""
+
+    name: str
+    services: frozenset[str] = frozenset()
+    """Its plugin capabilities, by the names of the specification."""
+    calls: frozenset[str] = frozenset()
+    """Its controller capabilities; none where it has no controller service here."""
+    node_calls: frozenset[str] = frozenset()
+    """Its node capabilities; none where it has no node service here."""
+
+    @property
+    def abilities(self) -> frozenset[str]:
+        """All of them, told apart by the service that they are of."""
+        services = {"": self.services, "controller ": self.calls, "node ": self.node_calls}
+        return frozenset(f"{service}{each}" for service, those in services.items() for each in those)
+
+
+@dataclass(frozen=True)
 class Driver:
     """A driver. The connection comes back when the driver does; calls meanwhile wait within their deadline."""
 
-    name: str
-    services: frozenset[str]
-    """Its plugin capabilities, by the names of the specification."""
-    calls: frozenset[str]
-    """Its controller capabilities; none where it has no controller service."""
-    node_calls: frozenset[str]
-    """Its node capabilities; none where it has no node service here."""
+    facts: Facts
+    connection: Connection
     identity: Identity
     controller: Controller
     node: Node
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.facts.name
+
+    @property
+    def services(self) -> frozenset[str]:
+        """Its plugin capabilities."""
+        return self.facts.services
+
+    @property
+    def calls(self) -> frozenset[str]:
+        """Its controller capabilities."""
+        return self.facts.calls
+
+    @property
+    def node_calls(self) -> frozenset[str]:
+        """Its node capabilities."""
+        return self.facts.node_calls
 
     @property
     def tells_pods_apart(self) -> bool:
@@ -50,6 +84,10 @@ class Driver:
     def grows_online(self) -> bool:
         """Whether it grows volumes that are in use."""
         return "ONLINE" in self.services
+
+    async def ask(self) -> Facts:
+        """What it says of itself now. Raises PluginError."""
+        return await _facts(self.identity, self.controller, self.node)
 
 
 @asynccontextmanager
@@ -66,15 +104,22 @@ async def reached(
     """
     metrics = CallMetrics(registry or CollectorRegistry())
     async with connect(endpoint, metrics.ended) as connection:
-        identity = Identity(connection, seconds=seconds)
-        await identity.wait_until_ready(wait_seconds)
-        name, services = await identity.name(), await identity.capabilities()
-        metrics.driver = name
+        identity, node = Identity(connection, seconds=seconds), Node(connection, seconds=seconds)
         controller = Controller(connection, seconds=seconds)
-        calls = await controller.capabilities() if CONTROLLER_SERVICE in services else frozenset()
-        node = Node(connection, seconds=seconds)
-        node_calls: frozenset[str] = frozenset()
-        with suppress(Failed):  # beside a controller there may be no node service
-            node_calls = await node.capabilities()
-        log.info("driver reached", driver=name, endpoint=endpoint, services=sorted(services), calls=sorted(calls))
-        yield Driver(name, services, calls, node_calls, identity, controller, node)
+        await identity.wait_until_ready(wait_seconds)
+        metrics.driver = await identity.name()
+        facts = await _facts(identity, controller, node)
+        log.info("driver reached", driver=facts.name, endpoint=endpoint, abilities=sorted(facts.abilities))
+        yield Driver(facts, connection, identity, controller, node)
+
+
+async def _facts(identity: Identity, controller: Controller, node: Node) -> Facts:
+    name, services = await identity.name(), await identity.capabilities()
+    calls = node_calls = frozenset[str]()
+    # One image often serves as controller and on nodes, and says of itself the same in both places.
+    if CONTROLLER_SERVICE in services:
+        with suppress(NotSupported):
+            calls = await controller.capabilities()
+    with suppress(NotSupported):
+        node_calls = await node.capabilities()
+    return Facts(name, services, calls, node_calls)
