@@ -45,35 +45,19 @@ class Facts:
         return frozenset(f"{service}{each}" for service, those in services.items() for each in those)
 
 
-@dataclass(frozen=True)
-class Driver:
+@dataclass(frozen=True, kw_only=True)
+class Driver(Facts):
     """A driver. The connection comes back when the driver does; calls meanwhile wait within their deadline."""
 
-    facts: Facts
     connection: Connection
     identity: Identity
     controller: Controller
     node: Node
 
     @property
-    def name(self) -> str:
-        """Its name."""
-        return self.facts.name
-
-    @property
-    def services(self) -> frozenset[str]:
-        """Its plugin capabilities."""
-        return self.facts.services
-
-    @property
-    def calls(self) -> frozenset[str]:
-        """Its controller capabilities."""
-        return self.facts.calls
-
-    @property
-    def node_calls(self) -> frozenset[str]:
-        """Its node capabilities."""
-        return self.facts.node_calls
+    def facts(self) -> Facts:
+        """What it said of itself when it was reached."""
+        return Facts(self.name, self.services, self.calls, self.node_calls)
 
     @property
     def tells_pods_apart(self) -> bool:
@@ -110,7 +94,7 @@ async def reached(
         metrics.driver = await identity.name()
         facts = await _facts(identity, controller, node)
         log.info("driver reached", driver=facts.name, endpoint=endpoint, abilities=sorted(facts.abilities))
-        yield Driver(facts, connection, identity, controller, node)
+        yield Driver(**vars(facts), connection=connection, identity=identity, controller=controller, node=node)
 
 
 async def _facts(identity: Identity, controller: Controller, node: Node) -> Facts:
