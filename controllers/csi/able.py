@@ -9,9 +9,11 @@ log = structlog.get_logger()
 
 NEEDED: Final[Mapping[str, str]] = {
     "csi-provisioner": "CREATE_DELETE_VOLUME",
+    "csi-resizer": "EXPAND_VOLUME",
     "csi-capacity": "GET_CAPACITY",
+    "csi-snapshotter": "CREATE_DELETE_SNAPSHOT",
 }
-"""The controller capability without which there is nothing to do, by name."""
+"""The capability, of its controller or its node service, without which there is nothing to do, by name."""
 
 
 def able(names: Sequence[str], expression: str, calls: Collection[str]) -> tuple[str, ...]:

@@ -4,20 +4,25 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Annotated, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+from prometheus_client import CollectorRegistry
 
-from controllers import select
 from controllers.csi.able import able
-from controllers.csi.names import NAMES
+from controllers.csi.names import NAMES, REGISTRAR, chosen
 from controllers.csi.settings import SidecarSettings
-from lading.cli import options
-from lading.cli.serving import Process, run_opened
-from lading.compose import Election, Surroundings, csi_sidecar_services
+from controllers.csi.snapshotter.served import with_kinds
+from lading.cli import csi_options, options
+from lading.cli.serving import Process, run_alone, run_opened
+from lading.compose import Alone, Besides, Election, Surroundings, alone_services, csi_sidecar_services
 from lading.endpoint import Endpoint, OptionsError
 from lading.log import LogFormat, LogLevel
 from lading.run import Service
+
+if TYPE_CHECKING:
+    from plugins.csi.driver import Driver
 
 _DRIVER = "Driver"
 _WORK = "What runs"
@@ -44,7 +49,8 @@ Expression = Annotated[
     typer.Option(
         "--controllers",
         metavar="LIST",
-        help=f"As kube-controller-manager's flag: * for all, NAME, -NAME for all but it. There are {', '.join(NAMES)}.",
+        help=f"As kube-controller-manager's flag: * for all, NAME, -NAME for all but it. There are {', '.join(NAMES)}; "
+        f"and {REGISTRAR}, which * does not mean.",
         rich_help_panel=_WORK,
     ),
 ]
@@ -195,6 +201,13 @@ def csi_sidecar(
     for_immediate: ForImmediate = _DEFAULTS.capacity_for_immediate,
     pod_name: PodName = _DEFAULTS.pod_name,
     owner_level: OwnerLevel = _DEFAULTS.owner_level,
+    attach_workers: csi_options.AttachWorkers = _DEFAULTS.attach_workers,
+    resize_workers: csi_options.ResizeWorkers = _DEFAULTS.resize_workers,
+    reconcile_sync: csi_options.ReconcileSync = _DEFAULTS.reconcile_attachments_seconds,
+    handle_in_use: csi_options.HandleInUse = _DEFAULTS.handle_volume_in_use,
+    registration_dir: csi_options.RegistrationDir = Path("/registration"),
+    registration_path: csi_options.RegistrationPath = None,
+    probe_timeout: csi_options.ProbeTimeout = 3.0,
     kubeconfig: options.Kubeconfig = None,
     leader_elect: options.LeaderElect = True,
     lease_name: LeaseName = None,
@@ -213,11 +226,13 @@ def csi_sidecar(
 ) -> None:
     """Provision, attach, grow and report capacity for one CSI driver, in place of its sidecars.
 
-    Runs beside the driver, at its socket. Serves /healthz, /readyz and /metrics. Prints `listening URL` once it works,
-    or waits for the Lease.
+    Runs beside the driver, at its socket. Serves /healthz, /readyz and /metrics, and how the driver is at
+    /healthz/driver. Prints `listening URL` once it works, or waits for the Lease. With node-driver-registrar alone it
+    needs no API server.
     """
-    names = select(expression, NAMES)
-    if not names:
+    names, registers = chosen(expression)
+    socket = csi_options.registration_path(registration_path) if registers else None
+    if not names and not registers:
         raise OptionsError("--controllers selects none: give names, or * for all")
     endpoint = Endpoint(listen, tls_cert, tls_key, client_ca, certs, insecure_http)
     process = Process("csi-sidecar", endpoint, kubeconfig, log_format, log_level)
@@ -240,20 +255,38 @@ def csi_sidecar(
         capacity_for_immediate=for_immediate,
         pod_name=pod_name,
         owner_level=owner_level,
+        attach_workers=attach_workers,
+        resize_workers=resize_workers,
+        reconcile_attachments_seconds=reconcile_sync,
+        handle_volume_in_use=handle_in_use,
     )
 
     @asynccontextmanager
-    async def opened(given: Surroundings) -> AsyncIterator[Sequence[Service]]:
-        from plugins.csi.driver import reached  # noqa: PLC0415 - gRPC would slow the start of all commands
+    async def beside(registry: CollectorRegistry) -> AsyncIterator[tuple["Driver", Besides]]:
+        from lading.beside_driver import Registration, beside_driver  # noqa: PLC0415 - gRPC would slow all commands
+        from plugins.csi.driver import reached  # noqa: PLC0415 - as above
 
-        async with reached(csi_address, seconds=timeout, wait_seconds=driver_wait, registry=given.registry) as driver:
+        async with reached(csi_address, seconds=timeout, wait_seconds=driver_wait, registry=registry) as driver:
+            registration = Registration(registration_dir.absolute(), socket) if socket else None
+            yield driver, beside_driver(driver, probe_timeout, registration)
+
+    @asynccontextmanager
+    async def opened(given: Surroundings) -> AsyncIterator[Sequence[Service]]:
+        async with beside(given.registry) as (driver, besides):
             own = replace(settings, namespace=namespace or given.namespace)
-            working = able(names, expression, driver.calls)
+            working = able(names, expression, driver.calls | driver.node_calls)
             lease = lease_name or _LEASE.format(driver=_dns(driver.name))
             election = options.election((lease_namespace, lease), times, elects=leader_elect)
-            yield csi_sidecar_services(given, working, driver, election(given.namespace), own)
+            yield csi_sidecar_services(given, working, driver, election(given.namespace), own, besides)
 
-    run_opened(process, opened)
+    @asynccontextmanager
+    async def alone(given: Alone) -> AsyncIterator[Sequence[Service]]:
+        async with beside(given.registry) as (_, besides):
+            yield alone_services("csi-sidecar", given, besides)
+
+    if names:
+        run_opened(process, opened)
+    run_alone(process, alone)
 
 
 def _dns(driver: str) -> str:
