@@ -25,6 +25,8 @@ class Site:
     """What a component answers over HTTP, besides health and metrics."""
 
     routes: Sequence[web.RouteDef] = ()
+    open_routes: Sequence[web.RouteDef] = ()
+    """Those that need no certificate of the caller's, as health does not."""
     deadline_seconds: float = 30.0
     max_body_bytes: int = MAX_BODY_BYTES
     checks: dict[str, Check] = field(default_factory=dict)
@@ -98,7 +100,7 @@ def _application(site: Site, registry: CollectorRegistry, context: ssl.SSLContex
         health.add_check(name, check)
     guards = [require_client_certificate(_paths(site.routes))] if _asks_for_certificates(context) else []
     return make_app(
-        [*site.routes, *health.routes()],
+        [*site.routes, *site.open_routes, *health.routes()],
         max_body_bytes=site.max_body_bytes,
         deadline_seconds=site.deadline_seconds,
         middlewares=guards,

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from controllers.csi import names as csi_names
@@ -61,12 +62,23 @@ class Surroundings:
 
 
 @dataclass(frozen=True)
+class Alone:
+    """What a component is given that needs no API server."""
+
+    endpoint: Endpoint
+    registry: CollectorRegistry
+    listening: Callable[[str], None]
+    stopping: Check = lambda: None
+
+
+@dataclass(frozen=True)
 class Besides:
     """What comes with a component: checks of its readiness, work to run, and where its address is to be told."""
 
     checks: Mapping[str, Check] = field(default_factory=dict)
     work: Sequence[Service] = ()
     address: Address = field(default_factory=Address)
+    open_routes: Sequence[web.RouteDef] = ()
 
 
 def extender_services(
@@ -138,6 +150,7 @@ def csi_sidecar_services(
     driver: "Driver",
     election: Election | None,
     settings: SidecarSettings | None = None,
+    besides: Besides | None = None,
 ) -> list[Service]:
     """The controllers of these names beside a driver. A replica that waits for the lease is ready, too."""
     from controllers.csi.service import Sidecar  # noqa: PLC0415 - loads gRPC
@@ -149,7 +162,19 @@ def csi_sidecar_services(
     site = Site(checks={"caches": caches.complaint})
     work = background("sidecar", lambda: _led(given.client, election, part.run))
     services = [work, background("events of the sidecar", recorders.run)]
-    return _component("csi-sidecar", given, site, caches, services)
+    return _component("csi-sidecar", given, site, caches, services, besides)
+
+
+def alone_services(name: str, given: Alone, besides: Besides) -> list[Service]:
+    """A component without an API server: what comes with it is all there is to it."""
+    address = besides.address
+    site = Site(checks={**besides.checks, "stop": given.stopping}, open_routes=besides.open_routes)
+    served = site_service(name, site, given.endpoint, given.registry, address)
+    return [served, *besides.work, announcement(_at_once, lambda: given.listening(address.url))]
+
+
+async def _at_once() -> None:
+    """There is nothing to wait for."""
 
 
 async def _led(client: Client, election: Election | None, work: Callable[[], Awaitable[None]]) -> None:
@@ -199,7 +224,8 @@ def _component(
 ) -> list[Service]:
     """The site first, the announcement last."""
     besides = besides or Besides()
-    address, site = besides.address, replace(site, checks={**site.checks, **besides.checks, "stop": given.stopping})
+    checks = {**site.checks, **besides.checks, "stop": given.stopping}
+    address, site = besides.address, replace(site, checks=checks, open_routes=besides.open_routes)
     return [
         site_service(name, site, given.endpoint, given.registry, address),
         background(f"caches of the {name}", caches.run),

@@ -15,6 +15,7 @@ import structlog
 
 from kube.errors import KubeError
 from lading.output import complain
+from plugins.errors import PluginError
 
 log = structlog.get_logger()
 
@@ -109,7 +110,7 @@ def run_process(main: Callable[[asyncio.Event], Awaitable[int | None]]) -> int:
         return 130
     except Exception as error:  # the process's last guard
         for fault in _leaves(error):
-            if isinstance(fault, ValueError | OSError | KubeError | ServiceEndedError):
+            if isinstance(fault, ValueError | OSError | KubeError | PluginError | ServiceEndedError):
                 complain(str(fault))
             else:
                 log.exception("process failed", exc_info=fault)

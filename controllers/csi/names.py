@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from controllers import select
 from model.resources import (
     ATTACHMENTS,
     CAPACITIES,
@@ -28,6 +29,19 @@ CACHES: Final[Mapping[str, tuple[Resource[Any], ...]]] = {
 }
 """What each reads, by name, in the order in which they start."""
 NAMES: Final = tuple(CACHES)
+REGISTRAR: Final = "node-driver-registrar"
+"""Is none of them: it belongs on every node, asks the API server nothing, and works whoever holds the Lease."""
+
+
+def chosen(expression: str) -> tuple[tuple[str, ...], bool]:
+    """Those that `--controllers` asks for, and whether the registrar is among them: `*` does not mean it.
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    names = select(expression, (*NAMES, REGISTRAR))
+    named = REGISTRAR in {item.strip() for item in expression.split(",")}
+    return tuple(name for name in names if name != REGISTRAR), named and REGISTRAR in names
 
 
 def cached(names: Sequence[str], *, pods: bool = False) -> tuple[Resource[Any], ...]:

@@ -274,7 +274,8 @@ def csi_sidecar(
     async def opened(given: Surroundings) -> AsyncIterator[Sequence[Service]]:
         async with beside(given.registry) as (driver, besides):
             own = replace(settings, namespace=namespace or given.namespace)
-            working = able(names, expression, driver.calls | driver.node_calls)
+            able_to = able(names, expression, driver.calls | driver.node_calls)
+            working = await with_kinds(able_to, expression, given.client)
             lease = lease_name or _LEASE.format(driver=_dns(driver.name))
             election = options.election((lease_namespace, lease), times, elects=leader_elect)
             yield csi_sidecar_services(given, working, driver, election(given.namespace), own, besides)

@@ -14,7 +14,7 @@ from kube.config import load
 from kube.metrics import Metrics
 from lading import log
 from lading.component import new_registry
-from lading.compose import Surroundings
+from lading.compose import Alone, Surroundings
 from lading.endpoint import Endpoint
 from lading.log import LogFormat, LogLevel
 from lading.output import say
@@ -40,6 +40,10 @@ Opened = Callable[[Surroundings], AbstractAsyncContextManager[Sequence[Service]]
 """What runs, and what has to be there for as long as it does."""
 
 
+OpenedAlone = Callable[[Alone], AbstractAsyncContextManager[Sequence[Service]]]
+"""The same, of what needs no API server."""
+
+
 def run_component(process: Process, services: Callable[[Surroundings], Sequence[Service]]) -> NoReturn:
     """Run a component until a signal; ends the command with its exit status."""
     run_opened(process, lambda given: nullcontext(services(given)))
@@ -61,6 +65,20 @@ def run_opened(process: Process, opened: Opened) -> NoReturn:
             async with unless(stop, opened(given)) as services:
                 if services is not None:
                     await run_services(services, stop, linger_seconds=process.linger_seconds)
+
+    raise typer.Exit(run_process(main))
+
+
+def run_alone(process: Process, opened: OpenedAlone) -> NoReturn:
+    """Run what needs no API server, until a signal; no kubeconfig is read."""
+    process.endpoint.check(process.name)
+    log.configure(process.log_format, process.log_level)
+
+    async def main(stop: asyncio.Event) -> None:
+        given = Alone(process.endpoint, new_registry(), listening, lambda: _stopping(stop))
+        async with unless(stop, opened(given)) as services:
+            if services is not None:
+                await run_services(services, stop, linger_seconds=process.linger_seconds)
 
     raise typer.Exit(run_process(main))
 
