@@ -16,6 +16,8 @@ from tests.waiting import eventually
 
 ROOT: Final = Path(__file__).parents[2]
 LADING: Final = (sys.executable, "-m", "lading")
+EVERYTHING: Final = ("--controllers", "*,snapshot-controller")
+"""All controllers of a sidecar, those too that a cluster has once and not for each driver."""
 _READY_WITHIN_SECONDS: Final = 60.0
 _STOPS_WITHIN_SECONDS: Final = 30.0
 _SHOWN_LOG_BYTES: Final = 4_000
