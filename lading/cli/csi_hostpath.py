@@ -8,14 +8,24 @@ import typer
 
 from lading import log
 from lading.cli import options
-from lading.cli.serving import listening
+from lading.cli.serving import listening, unless
+from lading.component import new_registry
+from lading.compose import Alone, Besides, alone_services
+from lading.endpoint import Endpoint, OptionsError
 from lading.log import LogFormat, LogLevel
-from lading.output import complain
-from lading.run import run_process
+from lading.run import Service, run_process, run_services
 from model import quantity
 from plugins.csi.hostpath.settings import NAME, Settings
-from plugins.errors import Failed, PluginError
 
+Listen = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        help="Where to serve health and metrics; by default nowhere.",
+        rich_help_panel="Serving: address and certificates",
+        show_default=False,
+    ),
+]
 _STATE: Final = Path("/var/lib/lading/csi-hostpath")
 
 
@@ -48,14 +58,22 @@ def csi_hostpath(
         Path | None,
         typer.Option(metavar="DIR", help="Introduce the driver to kubelet by a socket in its folder plugins_registry."),
     ] = None,
+    listen: Listen = None,
+    certs: options.Certs = None,
+    tls_cert: options.TlsCert = None,
+    tls_key: options.TlsKey = None,
+    client_ca: options.ClientCa = None,
+    insecure_http: options.InsecureHttp = False,
     log_format: options.LogFormatOption = LogFormat.AUTO,
     log_level: options.LogLevelOption = LogLevel.INFO,
 ) -> None:
     """Run a CSI driver on the directories and loop devices of this machine.
 
     For demos, tests and single nodes. Volumes are directories, or files behind loop devices; mounting them takes root.
-    Prints `listening URL`. What it has answered survives a crash.
+    Prints `listening URL`. What it has answered survives a crash. With --listen it serves /healthz, /readyz and
+    /metrics there, and prints a second such line.
     """
+    endpoint_of_site = _site_endpoint(listen, tls_cert, tls_key, client_ca, certs, insecure_http=insecure_http)
     settings = Settings(
         state=state.absolute(),
         node_id=node_id,
@@ -70,39 +88,55 @@ def csi_hostpath(
     )
     log.configure(log_format, log_level)
 
-    async def main(stop: asyncio.Event) -> int:
+    async def main(stop: asyncio.Event) -> None:
         from plugins.csi.hostpath.driver import running  # noqa: PLC0415 - gRPC would slow the start of all commands
 
-        try:
-            async with running(settings) as socket:
-                listening(f"unix://{socket}")
-                if registration_dir is None:
-                    await stop.wait()
-                else:
-                    await _introduce(registration_dir.absolute(), settings.name, socket, stop)
-        except PluginError as error:
-            complain(str(error))
-            return 1
-        return 0
+        registry = new_registry()
+        async with unless(stop, running(settings, registry=registry)) as socket:
+            if socket is None:
+                return
+            listening(f"unix://{socket}")
+            services = [] if registration_dir is None else [_registrar(registration_dir.absolute(), settings, socket)]
+            if endpoint_of_site is not None:
+                given = Alone(endpoint_of_site, registry, listening)
+                checks = {"socket": lambda: None if socket.is_socket() else "was removed"}
+                services = alone_services("csi-hostpath", given, Besides(checks, services))
+            await run_services(services, stop)
 
     raise typer.Exit(run_process(main))
 
 
-async def _introduce(folder: Path, name: str, socket: Path, stop: asyncio.Event) -> None:
-    """Until `stop`.
+def _registrar(folder: Path, settings: Settings, socket: Path) -> Service:
+    """Introduces the driver to kubelet. Where that does not take it the process ends, and its restart tries anew."""
+    from plugins.csi.registrar import keep_introduced  # noqa: PLC0415 - as above
+
+    async def run(ready: asyncio.Event) -> None:
+        await keep_introduced(folder, settings.name, socket, ready)
+
+    return Service("registrar", run)
+
+
+def _site_endpoint(
+    listen: str | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    client_ca: Path | None,
+    certs: Path | None,
+    *,
+    insecure_http: bool,
+) -> Endpoint | None:
+    """Where health is served; None where it is not.
 
     Raises:
-        Failed: kubelet does not take the driver: the process ends, and its restart introduces it anew.
+        OptionsError: options that do not go together.
     """
-    from plugins.csi.registrar import introduced  # noqa: PLC0415 - as above
-
-    async with introduced(folder, name, socket) as registrar:
-        refused, stopped = asyncio.ensure_future(registrar.refused()), asyncio.ensure_future(stop.wait())
-        done, waiting = await asyncio.wait({refused, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        for each in waiting:
-            each.cancel()
-        if refused in done:
-            raise Failed(f"kubelet does not take driver {name}: {refused.result()}")
+    if listen is None:
+        if insecure_http or any((tls_cert, tls_key, client_ca, certs)):
+            raise OptionsError("--listen HOST:PORT is missing: without it nothing is served that takes a certificate")
+        return None
+    endpoint = Endpoint(listen, tls_cert, tls_key, client_ca, certs, insecure_http)
+    endpoint.check("csi-hostpath")
+    return endpoint
 
 
 def _bytes(option: str, text: str) -> int:

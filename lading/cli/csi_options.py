@@ -10,6 +10,8 @@ from lading.endpoint import OptionsError
 
 _ATTACHING = "Attaching and growing"
 _NODE = "On a node"
+_KUBELET = "On a node, for kubelet"
+"""A panel of its own, or the long name leaves no room for the others' on a narrow terminal."""
 
 AttachWorkers: TypeAlias = Annotated[
     int, typer.Option(metavar="N", min=1, help="Attachments worked on at a time.", rich_help_panel=_ATTACHING)
@@ -26,11 +28,12 @@ ReconcileSync: TypeAlias = Annotated[
         rich_help_panel=_ATTACHING,
     ),
 ]
-HandleInUse: TypeAlias = Annotated[
+IgnoreInUse: TypeAlias = Annotated[
     bool,
     typer.Option(
-        "--handle-volume-inuse-error/--ignore-volume-inuse-error",
-        help="Ask a driver that grows no volume in use again only when no pod uses it; pods are watched for that.",
+        "--ignore-in-use",
+        help="Ask a driver that grows no volume in use again and again. By default pods are watched, and it is asked "
+        "again when none uses the volume.",
         rich_help_panel=_ATTACHING,
     ),
 ]
@@ -48,7 +51,7 @@ RegistrationPath: TypeAlias = Annotated[
         "--kubelet-registration-path",
         metavar="PATH",
         help=f"The driver's socket as kubelet finds it on the node; {REGISTRAR} needs it.",
-        rich_help_panel=_NODE,
+        rich_help_panel=_KUBELET,
         show_default=False,
     ),
 ]

@@ -204,7 +204,7 @@ def csi_sidecar(
     attach_workers: csi_options.AttachWorkers = _DEFAULTS.attach_workers,
     resize_workers: csi_options.ResizeWorkers = _DEFAULTS.resize_workers,
     reconcile_sync: csi_options.ReconcileSync = _DEFAULTS.reconcile_attachments_seconds,
-    handle_in_use: csi_options.HandleInUse = _DEFAULTS.handle_volume_in_use,
+    ignore_in_use: csi_options.IgnoreInUse = False,
     registration_dir: csi_options.RegistrationDir = Path("/registration"),
     registration_path: csi_options.RegistrationPath = None,
     probe_timeout: csi_options.ProbeTimeout = 3.0,
@@ -258,7 +258,7 @@ def csi_sidecar(
         attach_workers=attach_workers,
         resize_workers=resize_workers,
         reconcile_attachments_seconds=reconcile_sync,
-        handle_volume_in_use=handle_in_use,
+        handle_volume_in_use=not ignore_in_use,
     )
 
     @asynccontextmanager

@@ -1,4 +1,4 @@
-"""How long a driver takes for its calls: the histogram that all CSI sidecars of Kubernetes have."""
+"""How long drivers take for calls: the histogram that all CSI sidecars of Kubernetes have, and our own driver's."""
 
 from typing import Final
 
@@ -24,3 +24,20 @@ class CallMetrics:
     def ended(self, method: str, code: str, seconds: float) -> None:
         """A call has ended. The method is as it goes over the wire, the code as gRPC names it."""
         self._seconds.labels(self.driver, method, code).observe(seconds)
+
+
+class AnswerMetrics:
+    """The calls that a driver of our own has answered."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._seconds = Histogram(
+            "lading_csi_answer_seconds",
+            "Calls that the driver has answered, by their code.",
+            ("method", "code"),
+            buckets=BUCKETS,
+            registry=registry,
+        )
+
+    def answered(self, method: str, code: str, seconds: float) -> None:
+        """A call was answered."""
+        self._seconds.labels(method, code).observe(seconds)

@@ -55,8 +55,16 @@ def bind(method: Method[Request, Answer], handler: Callable[[Request], Awaitable
     return Bound(method, handler)
 
 
+Observe = Callable[[str, str, float], None]
+"""Told of every call that was answered: its name, its code, and how many seconds it took."""
+
+
+def _unobserved(_name: str, _code: str, _seconds: float) -> None:
+    """Nobody counts."""
+
+
 @asynccontextmanager
-async def serve(endpoint: str, calls: Iterable[Bound]) -> AsyncIterator[Path]:
+async def serve(endpoint: str, calls: Iterable[Bound], observe: Observe = _unobserved) -> AsyncIterator[Path]:
     """Answer on the socket for as long as the block runs; the socket's path.
 
     Raises:
@@ -65,7 +73,7 @@ async def serve(endpoint: str, calls: Iterable[Bound]) -> AsyncIterator[Path]:
     path = socket_path(endpoint)
     _make_way(path)
     server = grpc.aio.server()
-    server.add_generic_rpc_handlers(_handlers(calls))
+    server.add_generic_rpc_handlers(_handlers(calls, observe))
     _listen(server, path)
     await server.start()
     try:
@@ -105,18 +113,24 @@ def _make_way(path: Path) -> None:
     raise Failed(f"another process answers on {path} already")
 
 
-def _handlers(calls: Iterable[Bound]) -> list[grpc.GenericRpcHandler]:
+def _handlers(calls: Iterable[Bound], observe: Observe) -> list[grpc.GenericRpcHandler]:
     services: dict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]] = {}
     for call in calls:
         services.setdefault(call.method.service, {})[call.method.name] = grpc.unary_unary_rpc_method_handler(
-            _answering(call),
+            _answering(call, observe),
             request_deserializer=call.method.request.FromString,
             response_serializer=call.method.answer.SerializeToString,
         )
     return [grpc.method_handlers_generic_handler(service, methods) for service, methods in services.items()]
 
 
-def _answering(call: Bound) -> Callable[[Any, Any], Awaitable[Message]]:
+def _answering(call: Bound, observe: Observe) -> Callable[[Any, Any], Awaitable[Message]]:
+    def answered_with(code: grpc.StatusCode, started: float, why: str = "") -> None:
+        seconds = perf_counter() - started
+        observe(call.method.name, code.name, seconds)
+        more = {"why": why} if why else {}
+        log.info("answered", call=call.method.name, code=code.name, seconds=round(seconds, 4), **more)
+
     async def answer(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Message:
         started, name = perf_counter(), call.method.name
         log.debug("asked", call=name, request=loggable(request))
@@ -124,12 +138,13 @@ def _answering(call: Bound) -> Callable[[Any, Any], Awaitable[Message]]:
             answered = await call.handler(request)
         except (Refused, PluginError) as error:
             code = _code(error)
-            log.info("answered", call=name, code=code.name, why=str(error), seconds=_since(started))
+            answered_with(code, started, str(error))
             await context.abort(code, str(error))
         except Exception:
-            log.exception("failed", call=name, seconds=_since(started))
+            log.exception("failed", call=name)
+            answered_with(grpc.StatusCode.INTERNAL, started)
             await context.abort(grpc.StatusCode.INTERNAL, f"{name} failed in a way that the driver did not expect")
-        log.info("answered", call=name, code="OK", seconds=_since(started))
+        answered_with(grpc.StatusCode.OK, started)
         return answered
 
     return answer
@@ -139,7 +154,3 @@ def _code(error: Refused | PluginError) -> grpc.StatusCode:
     if isinstance(error, Refused):
         return error.code
     return next(code for kind, code in _CODES if isinstance(error, kind))
-
-
-def _since(started: float) -> float:
-    return round(perf_counter() - started, 4)

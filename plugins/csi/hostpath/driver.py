@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from prometheus_client import CollectorRegistry
+
 from plugins.csi.hostpath.content import Content
 from plugins.csi.hostpath.controller import ControllerService
 from plugins.csi.hostpath.identity import IdentityService
@@ -12,13 +14,16 @@ from plugins.csi.hostpath.operations import operations
 from plugins.csi.hostpath.settings import Settings
 from plugins.csi.hostpath.snapshots import SnapshotService
 from plugins.csi.hostpath.store import READY, Snapshot, Store, Volume, opened
+from plugins.csi.metrics import AnswerMetrics
 from plugins.csi.serving import serve
 from plugins.mounts import LinuxMounts, Mounts
 
 
 @asynccontextmanager
-async def running(settings: Settings, mounts: Mounts | None = None) -> AsyncIterator[Path]:
-    """The driver, answering for as long as the block runs; its socket.
+async def running(
+    settings: Settings, mounts: Mounts | None = None, registry: CollectorRegistry | None = None
+) -> AsyncIterator[Path]:
+    """The driver, answering for as long as the block runs; its socket. All that it answers is counted in the registry.
 
     Raises:
         Failed: the state can not be used, or the socket is taken.
@@ -32,7 +37,9 @@ async def running(settings: Settings, mounts: Mounts | None = None) -> AsyncIter
             await recover(store, content)
             await node.recover()
             calls = [IdentityService(settings).calls(), controller.calls(), snapshots.calls(), node.calls()]
-            async with serve(settings.endpoint, [call for service in calls for call in service]) as socket:
+            answers = AnswerMetrics(registry or CollectorRegistry())
+            every = [call for service in calls for call in service]
+            async with serve(settings.endpoint, every, answers.answered) as socket:
                 yield socket
 
 
