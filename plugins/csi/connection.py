@@ -33,6 +33,7 @@ _OPTIONS: Final = (
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.max_receive_message_length", _MESSAGE_BYTES),
     ("grpc.enable_http_proxy", 0),
+    ("grpc.use_local_subchannel_pool", 1),  # or a new connection would wait for what an older one has failed to reach
 )
 _PAGED: Final = frozenset({wire.LIST_VOLUMES.name, wire.LIST_SNAPSHOTS.name})
 """Where ABORTED means that the page is gone: repeating the call does not bring it back."""

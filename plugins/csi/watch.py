@@ -34,6 +34,7 @@ class Watch:
         self._look_seconds = look_seconds
         self._probe_seconds = probe_seconds
         self._why: str | None = None
+        self._seen = self._signs()
 
     def complaint(self) -> str | None:
         """Why the driver can not be worked with now; None where it can."""
@@ -45,14 +46,14 @@ class Watch:
         Raises:
             Failed: another driver is there, or it is able to do other things than it was.
         """
-        seen, asked = self._signs(), monotonic()
+        asked = monotonic()
         while True:
             await asyncio.sleep(self._look_seconds)
             signs = self._signs()
-            anew = signs != seen or self._why is not None
+            anew = signs != self._seen or not all(signs) or self._why is not None
             if anew or monotonic() >= asked + self._probe_seconds:
                 await self._look(anew=anew)
-                seen, asked = signs, monotonic()
+                self._seen, asked = signs, monotonic()
 
     def _signs(self) -> tuple[tuple[int, int] | None, bool]:
         """What changes when the driver starts anew: which socket it is, and whether we are connected."""
