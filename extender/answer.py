@@ -1,102 +1,91 @@
-"""Verdicts about masks as the lists and maps of names that the wire carries."""
+"""Verdicts about masks as the answer on the wire: the nodes of one request sorted, counted and encoded.
+
+Thousands of names are asked for as a whole, and joined, never taken one by one: what they cost is the memory that is
+touched for each, and would be more than the decision itself.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import Final
-
-import orjson
 
 from extender.nodes import NodeIndex
 from extender.verdict import Group, Reason, Verdicts
+from extender.wire import Candidates, Messages, filter_result, messages
 
-_MAPS_KEPT: Final = 16
-"""Of rejected nodes, encoded: some 400 kB each with 5,000 nodes."""
-
-Rejected = Mapping[str, str] | orjson.Fragment
-"""Message by node, as a mapping or encoded already."""
+_MAPS_KEPT: Final = 32
+"""Of rejected nodes, encoded: some 100 bytes a node each."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Answer:
-    """The nodes of one request, sorted by verdict. Messages join a node's reasons as kube-scheduler does."""
+    """An ExtenderFilterResult, and how many nodes are in which part of it."""
 
-    feasible: list[str] = field(default_factory=list)
-    failed: Rejected = field(default_factory=dict)
-    """Evicting pods could help."""
-    unresolvable: Rejected = field(default_factory=dict)
-    failed_count: int = 0
-    unresolvable_count: int = 0
-    rejected: dict[str, int] = field(default_factory=dict)
+    body: bytes
+    feasible: int
+    failed: int
+    """Evicting pods could help them."""
+    unresolvable: int
+    rejected: Mapping[str, int] = field(default_factory=dict)
     """How many by message."""
 
 
-def answer(names: Sequence[str], verdicts: Verdicts, nodes: NodeIndex) -> Answer:
-    """Sort the names as they were sent. A node that is not known can not be judged, and waits for its event.
-
-    The verdicts may be about further nodes. Sets of names keep the work of thousands of them out of Python's hands.
-    """
-    return _sorted(_feasible(names, verdicts, nodes), names, verdicts, nodes)
-
-
 class Answers:
-    """The same, with the maps of rejected nodes kept encoded: a scheduler that asks about all nodes asks again."""
+    """Makes them. Maps of rejected nodes are kept encoded: a scheduler that asks about all nodes asks again."""
 
     def __init__(self, nodes: NodeIndex) -> None:
         self._nodes = nodes
         self._generation = -1
-        self._maps: dict[tuple[Group, ...], tuple[orjson.Fragment, orjson.Fragment]] = {}
+        self._maps: dict[Group, Messages] = {}
 
-    def of(self, names: Sequence[str], verdicts: Verdicts) -> Answer:
-        """Sort the names as they were sent."""
-        feasible = _feasible(names, verdicts, self._nodes)
-        rejected = verdicts.rejected.bit_count()
-        if len(names) - len(feasible) != rejected or len(feasible) != verdicts.feasible.bit_count():
-            return _sorted(feasible, names, verdicts, self._nodes)
-        # They are all that was judged. (One unknown in a rejected one's place is in no list: not feasible either way.)
-        groups = tuple(verdicts.groups())
-        failed, unresolvable = self._encoded(groups)
-        result = Answer(feasible, failed, unresolvable)
+    def of(self, asked: Candidates, verdicts: Verdicts) -> Answer:
+        """Sort the nodes as they were sent. One that is not known can not be judged, and waits for its event.
+
+        The verdicts may be about further nodes.
+        """
+        groups = verdicts.groups()
+        if not groups and self._nodes.know(asked.names):
+            return Answer(filter_result(asked), asked.count, 0, 0)
+        flags = self._nodes.flags(asked.names, verdicts.feasible)
+        left = asked.only(flags)
+        if left.count == verdicts.feasible.bit_count() and asked.count - left.count == verdicts.rejected.bit_count():
+            # They are all that was judged. (One unknown in a rejected one's place is in no list: not feasible anyway.)
+            return _encoded(left, [(group, group.nodes.bit_count(), self._map(group)) for group in groups])
+        return _encoded(left, *self._rejected(asked, groups))
+
+    def _rejected(
+        self, asked: Candidates, groups: Sequence[Group]
+    ) -> tuple[list[tuple[Group, int, Messages]], list[str]]:
+        """The groups with as many of the nodes asked about as are in them, and the names that nobody knows."""
+        found = list[tuple[Group, int, Messages]]()
         for group in groups:
-            count = group.nodes.bit_count()
-            result.rejected[str(group.message)] = count
-            result.failed_count += count if group.resolvable else 0
-            result.unresolvable_count += 0 if group.resolvable else count
-        return result
+            names = list(compress(asked.names, self._nodes.flags(asked.names, group.nodes)))
+            if names:
+                found.append((group, len(names), messages(names, group.message, plain=self._nodes.are_plain)))
+        return found, [name for name in asked.names if name not in self._nodes.position]
 
-    def _encoded(self, groups: tuple[Group, ...]) -> tuple[orjson.Fragment, orjson.Fragment]:
+    def _map(self, group: Group) -> Messages:
         if self._generation != self._nodes.generation:
             self._generation = self._nodes.generation
             self._maps.clear()
-        if groups not in self._maps:
+        found = self._maps.get(group)
+        if found is None:
             while len(self._maps) >= _MAPS_KEPT:
                 del self._maps[next(iter(self._maps))]
-            self._maps[groups] = self._encode(groups, resolvable=True), self._encode(groups, resolvable=False)
-        return self._maps[groups]
-
-    def _encode(self, groups: Sequence[Group], *, resolvable: bool) -> orjson.Fragment:
-        messages = dict[str, str]()
-        for group in groups:
-            if group.resolvable is resolvable:
-                messages |= dict.fromkeys(self._nodes.names_of(group.nodes), str(group.message))
-        return orjson.Fragment(orjson.dumps(messages))
+            names = self._nodes.names_of(group.nodes)
+            found = self._maps[group] = messages(names, group.message, plain=self._nodes.are_plain)
+        return found
 
 
-def _feasible(names: Sequence[str], verdicts: Verdicts, nodes: NodeIndex) -> list[str]:
-    return list(filter(nodes.name_set(verdicts.feasible).__contains__, names))
-
-
-def _sorted(feasible: list[str], names: Sequence[str], verdicts: Verdicts, nodes: NodeIndex) -> Answer:
-    failed, unresolvable, rejected = dict[str, str](), dict[str, str](), dict[str, int]()
-    left = len(names) - len(feasible)
-    for group in verdicts.groups():
-        if not left:
-            break
-        here = dict.fromkeys(filter(nodes.name_set(group.nodes).__contains__, names), group.message)
-        (failed if group.resolvable else unresolvable).update(here)
-        if here:
-            rejected[str(group.message)] = len(here)
-        left -= len(here)
-    if left and (unknown := [name for name in names if name not in nodes.position]):
-        unresolvable |= dict.fromkeys(unknown, Reason.NODE_UNKNOWN)
-        rejected[str(Reason.NODE_UNKNOWN)] = len(unknown)
-    return Answer(feasible, failed, unresolvable, len(failed), len(unresolvable), rejected)
+def _encoded(left: Candidates, groups: Sequence[tuple[Group, int, Messages]], unknown: Sequence[str] = ()) -> Answer:
+    said: dict[bool, list[Messages]] = {True: [], False: []}
+    counts, rejected = {True: 0, False: len(unknown)}, dict[str, int]()
+    for group, count, encoded in groups:
+        counts[group.resolvable] += count
+        rejected[group.message] = rejected.get(group.message, 0) + count
+        said[group.resolvable].append(encoded)
+    if unknown:
+        rejected[Reason.NODE_UNKNOWN] = len(unknown)
+        said[False].append(messages(unknown, Reason.NODE_UNKNOWN, plain=False))
+    body = filter_result(left, failed=said[True], unresolvable=said[False])
+    return Answer(body, left.count, counts[True], counts[False], rejected)

@@ -3,6 +3,7 @@
 Kept current one node at a time; a selector is then answered by looking at distinct label values, never at every node.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from functools import reduce
 from itertools import compress
@@ -17,6 +18,7 @@ from model.workloads import Node
 from storage import zones
 from storage.zones import ZoneConstraint
 
+_PLAIN: Final = re.compile(r"[A-Za-z0-9._-]*")
 _SETS_KEPT: Final = 64
 
 
@@ -34,6 +36,8 @@ class NodeIndex:
         self._having: dict[str, Mask] = {}
         self._shown: dict[str, Labels] = {}
         self._free: list[int] = []
+        self._escaped: set[str] = set()
+        self._known: set[str] = set()
         self.generation = 0
         """Grows whenever a node comes or goes."""
         self._name_sets: dict[Mask, frozenset[str]] = {}
@@ -64,14 +68,26 @@ class NodeIndex:
             return [self.names[position] for position in masks.positions(mask)]
         return list(compress(self.names, masks.flags(mask, self.size)))
 
-    def name_set(self, mask: Mask) -> frozenset[str]:
-        """The same as a set, kept for the next time that it is asked for: verdicts repeat from pod to pod."""
+    def flags(self, names: Iterable[str], mask: Mask) -> bytes:
+        """One byte a name: 1 where its node is in the mask, 0 where it is not, or is not known.
+
+        The set that is asked is kept for the next time: verdicts repeat from pod to pod.
+        """
         found = self._name_sets.get(mask)
         if found is None:
             while len(self._name_sets) >= _SETS_KEPT:
                 del self._name_sets[next(iter(self._name_sets))]
             found = self._name_sets[mask] = frozenset(self.names_of(mask))
-        return found
+        return bytes(map(found.__contains__, names))
+
+    def know(self, names: Iterable[str]) -> bool:
+        """Whether every name is that of a node."""
+        return self._known.issuperset(names)
+
+    @property
+    def are_plain(self) -> bool:
+        """Whether every name is in JSON as it is, as the API server sees to: between quotes, and nothing escaped."""
+        return not self._escaped
 
     def labels(self, name: str) -> Labels:
         """The labels of a known node."""
@@ -171,6 +187,9 @@ class NodeIndex:
             position = len(self.names)
             self.names.append(node.name)
         self.position[node.name] = position
+        self._known.add(node.name)
+        if not _PLAIN.fullmatch(node.name):
+            self._escaped.add(node.name)
         self.all |= masks.bit(position)
         self._shown[node.name] = {}
         self._relabel(node.name, node.labels)
@@ -182,6 +201,8 @@ class NodeIndex:
         self._name_sets.clear()
         self._relabel(name, {})
         position = self.position.pop(name)
+        self._escaped.discard(name)
+        self._known.discard(name)
         del self._shown[name]
         self.names[position] = ""
         self.all &= ~masks.bit(position)

@@ -38,7 +38,7 @@ from extender.snapshot import SERVED_RULES, Rules
 from extender.takeover import caught_up
 from extender.verdict import EvaluationError, Reason, Verdicts
 from extender.why import why
-from extender.wire import Candidates, ExtenderArgs, ExtenderBindingArgs, ExtenderPreemptionArgs, WireError
+from extender.wire import Candidates, ExtenderBindingArgs, ExtenderPreemptionArgs, WireError
 from extender.writes import ApiWriter, Writer
 from kube.caches import Caches
 from kube.client import Client
@@ -46,7 +46,7 @@ from kube.events import EventRecorder
 from model.resources import CLAIMS
 from model.volumes import PersistentVolumeClaim
 from model.workloads import Pod
-from serving.http import json_response, read_json
+from serving.http import decode_json, decoded, json_body, json_response, read_body
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -188,32 +188,31 @@ class Extender:
 
     async def _on_filter(self, request: web.Request) -> web.Response:
         with self._metrics.call("filter"):
-            args, asked = await self._candidates(request, "filter")
-            if not concern(args.pod):
+            pod, asked = await self._candidates(request, "filter", concern)
+            if not concern(pod):
                 self._metrics.result("filter", "success")
-                self._metrics.judged(len(asked.names), 0, 0)
-                return json_response(wire.filter_all(asked))
+                self._metrics.judged(asked.count, 0, 0)
+                return json_body(wire.filter_result(asked))
             try:
-                verdicts = self._judge(args.pod, asked.names)
+                verdicts = self._judge(pod, asked.names)
             except EvaluationError as error:
                 self._metrics.result("filter", "error")
-                log.warning("pod not judged", namespace=args.pod.namespace, pod=args.pod.name, error=str(error))
-                self._decisions.record(
-                    args.pod.key, Decision(_now(), "filter", args.pod.uid, f"can not be judged: {error}")
-                )
-                return json_response(wire.filter_error(asked, str(error)))
-            verdicts = self._lessons.applied(args.pod, verdicts, self._snapshot)
-            found = self._answers.of(asked.names, verdicts)
-            self._decided(args.pod, verdicts, asked.names, found)
-            return json_response(wire.filter_result(asked, found.feasible, found.failed, found.unresolvable))
+                log.warning("pod not judged", namespace=pod.namespace, pod=pod.name, error=str(error))
+                self._decisions.record(pod.key, Decision(_now(), "filter", pod.uid, f"can not be judged: {error}"))
+                return json_body(wire.filter_error(asked, str(error)))
+            verdicts = self._lessons.applied(pod, verdicts, self._snapshot)
+            found = self._answers.of(asked, verdicts)
+            # What is noted is for others: the scheduler need not wait for it.
+            asyncio.get_running_loop().call_soon(self._decided, pod, verdicts, asked.names, found)
+            return json_body(found.body)
 
     async def _on_prioritize(self, request: web.Request) -> web.Response:
         with self._metrics.call("prioritize"):
-            args, asked = await self._candidates(request, "prioritize")
+            pod, asked = await self._candidates(request, "prioritize", lambda _: True)
             scores = dict[str, int]()
             with suppress(EvaluationError):  # the protocol has no word for it: no opinion
                 nodes = self._snapshot.nodes.mask_of(asked.names)
-                scores = prioritize(args.pod, evaluate(args.pod, self._snapshot, nodes), self._snapshot)
+                scores = prioritize(pod, evaluate(pod, self._snapshot, nodes), self._snapshot)
             self._metrics.result("prioritize", "success")
             return json_response(wire.priorities({name: scores.get(name, 0) for name in asked.names}))
 
@@ -269,47 +268,58 @@ class Extender:
         return evaluate(pod, self._snapshot, nodes.mask_of(names))
 
     def _decided(self, pod: Pod, verdicts: Verdicts, names: Sequence[str], found: Answer) -> None:
+        """Note what was answered: in metrics, log, events, and for who asks later."""
         self._metrics.result("filter", "success")
-        self._metrics.judged(len(found.feasible), found.failed_count, found.unresolvable_count)
+        self._metrics.judged(found.feasible, found.failed, found.unresolvable)
         if self._settings.heals:
             self._healer.consider(pod.namespace, verdicts.objections)
         log.info(
-            "pod filtered",
-            namespace=pod.namespace,
-            pod=pod.name,
-            feasible=len(found.feasible),
-            rejected=found.rejected,
+            "pod filtered", namespace=pod.namespace, pod=pod.name, feasible=found.feasible, rejected=found.rejected
         )
-        outcome = f"{len(found.feasible)}/{len(names)} nodes fit"
+        outcome = f"{found.feasible}/{len(names)} nodes fit"
         if not found.feasible and names:
-            asked = evaluate(pod, self._snapshot, self._snapshot.nodes.mask_of(names))
-            unknown = found.rejected.get(Reason.NODE_UNKNOWN, 0)
-            outcome = why(self._lessons.applied(pod, asked, self._snapshot), self._snapshot, unknown)
+            here = verdicts.among(self._snapshot.nodes.mask_of(names))
+            outcome = why(here, self._snapshot, found.rejected.get(Reason.NODE_UNKNOWN, 0))
             if not (pod.status.nominated_node_name and len(names) == 1):  # the others are asked about next
                 self._announcer.no_node_suits(pod, outcome, monotonic())
-        counts = len(found.feasible), len(names), found.rejected
+        counts = found.feasible, len(names), dict(found.rejected)
         self._decisions.record(pod.key, Decision(_now(), "filter", pod.uid, outcome, *counts))
 
-    async def _candidates(self, request: web.Request, verb: str) -> tuple[ExtenderArgs, Candidates]:
-        args = await self._read(request, ExtenderArgs, verb)
+    async def _candidates(
+        self, request: web.Request, verb: str, needs_names: Callable[[Pod], bool]
+    ) -> tuple[Pod, Candidates]:
+        body = await self._body(request, verb)
         try:
-            return args, wire.candidates(args)
+            asked = decoded(lambda: wire.read(body, needs_names))
         except WireError as error:
             self._metrics.result(verb, "invalid")
             raise web.HTTPBadRequest(text=str(error)) from error
+        except web.HTTPException:
+            self._metrics.result(verb, "invalid")
+            raise
+        self._check_ready(verb)
+        return asked
 
     async def _read(self, request: web.Request, type_: type[T], verb: str) -> T:
+        body = await self._body(request, verb)
+        try:
+            args = decode_json(body, type_)
+        except web.HTTPException:
+            self._metrics.result(verb, "invalid")
+            raise
+        self._check_ready(verb)
+        return args
+
+    async def _body(self, request: web.Request, verb: str) -> bytes:
         try:
             with self._gate.admitted(request):
-                args = await read_json(request, type_)
+                return await read_body(request)
         except web.HTTPServiceUnavailable:
             self._metrics.result(verb, "unavailable")
             raise
         except web.HTTPException:
             self._metrics.result(verb, "invalid")
             raise
-        self._check_ready(verb)
-        return args
 
     def _check_ready(self, verb: str) -> None:
         if why_not := self.complaint():

@@ -70,7 +70,9 @@ def pod_slots(pod: Pod, stores: Stores, *, migrated: bool) -> dict[str, str]:
         else:
             if volume.ephemeral and not owns(pod, claim):
                 raise SlotError(not_owned(pod, claim))
-            slot = limits.claim_slot(claim, stores.volume_of(claim), stores.class_of(claim), migrated=migrated)
+            made = stores.volume_of(claim)
+            named = stores.class_of(claim) if made is None else None
+            slot = limits.claim_slot(claim, made, named, migrated=migrated)
         if slot:
             slots[slot[0]] = slot[1]
     return slots

@@ -116,7 +116,7 @@ class Overlay(Generic[ObjectT]):
 
     def get(self, key: str) -> ObjectT | None:
         """The object, ours before the store's."""
-        return self._held.get(key) or self._base.get(key)
+        return (self._held and self._held.get(key)) or self._base.get(key)
 
     def values(self) -> Collection[ObjectT]:
         """All objects."""
@@ -159,7 +159,8 @@ class Stores:
 
     def class_of(self, claim: PersistentVolumeClaim) -> StorageClass | None:
         """The object of the claim's class."""
-        return self.classes.get(claim.storage_class) if claim.storage_class else None
+        name = claim.storage_class
+        return self.classes.get(name) if name else None
 
     def volume_of(self, claim: PersistentVolumeClaim) -> PersistentVolume | None:
         """The volume that the claim names."""

@@ -4,7 +4,7 @@ The wording is part of the interface: it appears in the pod's events, counted by
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import reduce
 from operator import or_
@@ -93,12 +93,21 @@ class Verdicts:
         """The nodes without one."""
         return self.asked & ~self.rejected
 
+    def among(self, nodes: Mask) -> "Verdicts":
+        """The part that is about these nodes."""
+        objections = (replace(each, nodes=each.nodes & nodes) for each in self.objections)
+        return Verdicts(self.asked & nodes, tuple(each for each in objections if each.nodes), self.plan)
+
     def groups(self) -> list[Group]:
         """The rejected nodes by all their reasons, in the order in which these were found; no node is in two."""
         groups = [Group(resolvable=True, nodes=self.rejected, message="")] if self.rejected else []
         for objection in self.objections:
             groups = [part for group in groups for part in _split(group, objection) if part.nodes]
-        return groups
+        alike = dict[tuple[bool, str], Mask]()
+        for group in groups:
+            key = group.resolvable, group.message
+            alike[key] = alike.get(key, 0) | group.nodes
+        return [Group(resolvable, nodes, message) for (resolvable, message), nodes in alike.items()]
 
 
 def _split(group: Group, objection: Objection) -> Iterable[Group]:

@@ -4,8 +4,10 @@ Names are capitalised, what is unset is null, and the objects inside use the API
 `ExtenderArgs` and its neighbours in k8s.io/kube-scheduler/extender/v1.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +17,8 @@ from extender.preempt import Candidate
 from model.workloads import Pod
 
 _NULL: Final = msgspec.Raw(b"null")
+Messages = Sequence[bytes]
+"""A part of the inside of a map of messages by node, in pieces: they are long, and are joined once."""
 
 
 class WireError(ValueError):
@@ -81,18 +85,60 @@ class _Node(msgspec.Struct, frozen=True, gc=False):
     metadata: _Named
 
 
+_ARGS: Final = msgspec.json.Decoder(ExtenderArgs)
 _NAMES: Final = msgspec.json.Decoder(list[str])
 _NODE: Final = msgspec.json.Decoder(_Node)
+
+_CUT: Final = b'"Nodes":null,"NodeNames":'
+_NO_NODES: Final = b'"Nodes":null}'
+_CUT_WITHIN: Final = 1 << 16
+"""Bytes of the request that the pod before the cut may take."""
+_NODE_HEAD: Final = b'{"metadata":{"name":"'
+_NODE_HEAD_BYTES: Final = len(_NODE_HEAD) + 254
+_PLAIN: Final = b"abcdefghijklmnopqrstuvwxyz0123456789.-"
+"""What names of nodes are made of."""
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """The nodes of a request by name, and as they came where they came whole."""
+    """The nodes of a request, by name and as they came."""
 
-    names: list[str]
-    whole: Mapping[str, msgspec.Raw] | None = None
-    raw: bytes = b"null"
-    """The names as they came, where they came alone."""
+    names: Sequence[str]
+    """Empty where nobody needs them, and `count` tells how many there are."""
+    raw: bytes = b""
+    """The list of names as it came, and nothing where whole nodes came or some are left out."""
+    whole: Sequence[msgspec.Raw] | None = None
+    """The nodes as they came, where they came whole; in the order of the names."""
+    count: int = 0
+
+    def only(self, flags: bytes) -> "Candidates":
+        """Those with a flag that is 1."""
+        names = list(compress(self.names, flags))
+        whole = None if self.whole is None else list(compress(self.whole, flags))
+        return Candidates(names, whole=whole, count=len(names))
+
+
+def named(names: Sequence[str]) -> Candidates:
+    """Nodes by name alone."""
+    return Candidates(names, count=len(names))
+
+
+def read(body: bytes, needs_names: Callable[[Pod], bool]) -> tuple[Pod, Candidates]:
+    """The pod and the nodes of a filter's or prioritize's request, their names read where the pod needs it.
+
+    Raises:
+        WireError: neither names nor nodes, or a node without a name.
+        msgspec.DecodeError, UnicodeDecodeError, RecursionError: no JSON, or of another shape.
+    """
+    # Names are most of a request. As Go writes it they come last, and are cut out: what is before them must be an
+    # object once it is closed, and they a list, so that together they are what was sent.
+    at = body.find(_CUT, 0, _CUT_WITHIN)
+    if at >= 0 and body.endswith(b"}"):
+        with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            pod = _ARGS.decode(body[:at] + _NO_NODES).pod
+            return pod, _listed(body[at + len(_CUT) : -1], needs_names=needs_names(pod))
+    args = _ARGS.decode(body)
+    return args.pod, candidates(args)
 
 
 def candidates(args: ExtenderArgs) -> Candidates:
@@ -103,43 +149,90 @@ def candidates(args: ExtenderArgs) -> Candidates:
     """
     if bytes(args.node_names) != b"null":
         try:
-            return Candidates(_NAMES.decode(args.node_names), raw=bytes(args.node_names))
+            return _listed(bytes(args.node_names), needs_names=True)
         except msgspec.ValidationError as error:
             said = str(error) if "`$" in str(error) else f"{error} - at `$`"
             raise WireError(said.replace("`$", "`$.NodeNames")) from error
     if args.nodes is None:
         raise WireError("the request names no nodes: NodeNames and Nodes are both null")
+    whole = args.nodes.items or ()
     try:
-        whole = {_NODE.decode(raw).metadata.name: raw for raw in args.nodes.items or ()}
+        return Candidates([_name_of(node) for node in whole], whole=whole, count=len(whole))
     except msgspec.ValidationError as error:
         raise WireError(f"Nodes.items: {error}") from error
-    return Candidates(list(whole), whole)
+
+
+def _listed(raw: bytes, *, needs_names: bool) -> Candidates:
+    """The nodes of a list of names."""
+    if not needs_names:
+        # Without what names are made of it is the frame of a list of strings, or it is something else.
+        frame = raw.translate(None, _PLAIN)
+        count = (len(frame) - 1) // 3
+        if frame == b'["' + b'","' * (count - 1) + b'"]':
+            return Candidates((), raw, count=count)
+    names = _NAMES.decode(raw)
+    return Candidates(names, raw, count=len(names))
+
+
+def _name_of(node: msgspec.Raw) -> str:
+    """The name of a whole node, which Go writes first."""
+    head = bytes(memoryview(node)[:_NODE_HEAD_BYTES])
+    if head.startswith(_NODE_HEAD):
+        name, quote, _ = head[len(_NODE_HEAD) :].partition(b'"')
+        if quote and not name.translate(None, _PLAIN):
+            return name.decode()
+    return _NODE.decode(node).metadata.name
 
 
 def filter_result(
-    asked: Candidates,
-    feasible: Iterable[str],
-    failed: Mapping[str, str] | orjson.Fragment | None = None,
-    unresolvable: Mapping[str, str] | orjson.Fragment | None = None,
-) -> dict[str, Any]:
-    """ExtenderFilterResult, in the form of the request: never both Nodes and NodeNames null, which means no node."""
-    return {
-        **_nodes(asked, feasible),
-        "FailedNodes": failed or {},
-        "FailedAndUnresolvableNodes": unresolvable or {},
-        "Error": "",
-    }
+    left: Candidates, *, failed: Iterable[Messages] = (), unresolvable: Iterable[Messages] = (), error: str = ""
+) -> bytes:
+    """ExtenderFilterResult that leaves these nodes, in the form of the request.
+
+    Never both Nodes and NodeNames are null, which means no node.
+    """
+    parts = (
+        *_nodes(left),
+        b',"FailedNodes":{',
+        *_in_turn(failed),
+        b'},"FailedAndUnresolvableNodes":{',
+        *_in_turn(unresolvable),
+        b'},"Error":',
+        orjson.dumps(error),
+        b"}",
+    )
+    return b"".join(parts)
 
 
-def filter_all(asked: Candidates) -> dict[str, Any]:
-    """ExtenderFilterResult that leaves every node, as they came."""
-    result = filter_result(asked, asked.names if asked.whole is not None else ())
-    return result if asked.whole is not None else {**result, "NodeNames": orjson.Fragment(asked.raw)}
-
-
-def filter_error(asked: Candidates, error: str) -> dict[str, Any]:
+def filter_error(asked: Candidates, error: str) -> bytes:
     """ExtenderFilterResult of a call that fails as a whole."""
-    return {**_nodes(asked, ()), "FailedNodes": {}, "FailedAndUnresolvableNodes": {}, "Error": error}
+    return filter_result(asked.only(b""), error=error)
+
+
+def messages(names: Iterable[str], message: str, *, plain: bool) -> Messages:
+    """The same message for each of some nodes, at least one. `plain`: nothing in their names is to be escaped."""
+    if not plain:
+        return (orjson.dumps(dict.fromkeys(names, message))[1:-1],)
+    said = orjson.dumps(message)
+    return b'"', f'":{said.decode()},"'.join(names).encode(), b'":', said
+
+
+def _nodes(left: Candidates) -> Iterator[bytes]:
+    if left.whole is None:
+        yield b'{"Nodes":null,"NodeNames":'
+        yield left.raw or orjson.dumps(left.names)
+    else:
+        yield b'{"Nodes":{"metadata":{},"items":['
+        yield from _in_turn((node,) for node in left.whole)
+        yield b']},"NodeNames":null'
+
+
+def _in_turn(parts: Iterable[Sequence[bytes]]) -> Iterator[bytes]:
+    """All of it, with commas between the parts."""
+    for number, part in enumerate(parts):
+        if number:
+            yield b","
+        yield from part
 
 
 def preemption_candidates(args: ExtenderPreemptionArgs) -> list[Candidate]:
@@ -173,10 +266,3 @@ def priorities(scores: Mapping[str, int]) -> list[dict[str, Any]]:
 def binding_result(error: str = "") -> dict[str, str]:
     """ExtenderBindingResult."""
     return {"Error": error}
-
-
-def _nodes(asked: Candidates, feasible: Iterable[str]) -> dict[str, Any]:
-    if asked.whole is None:
-        return {"Nodes": None, "NodeNames": list(feasible)}
-    items = [orjson.Fragment(bytes(asked.whole[name])) for name in feasible]
-    return {"Nodes": {"metadata": {}, "items": items}, "NodeNames": None}

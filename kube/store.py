@@ -41,8 +41,9 @@ class Store(Generic[ObjectT]):
 
     def get(self, key: str) -> ObjectT | None:
         """The object, own writes applied."""
-        if self._own:
-            self._expire()
+        if not self._own:
+            return self._shown.get(key)
+        self._expire()
         return self._visible(key)
 
     def keys(self) -> Collection[str]:
@@ -61,7 +62,7 @@ class Store(Generic[ObjectT]):
         """The objects that an index has under a value, own writes applied. KeyError if there is no such index."""
         if self._own:
             self._expire()
-        visible = (self._visible(key) for key in self._indexes[index].keys(value))
+        visible = map(self._visible if self._own else self._shown.get, self._indexes[index].keys(value))
         return [obj for obj in visible if obj is not None]
 
     def add_index(self, name: str, function: IndexFunction[ObjectT]) -> None:

@@ -6,7 +6,7 @@ on. A service raises aiohttp's HTTP exceptions for what it refuses; anything els
 
 import asyncio
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final, TypeVar
 
@@ -21,6 +21,7 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 JSON_TYPES: Final = ("application/json",)
+_JSON: Final = {"Content-Type": JSON_TYPES[0]}
 BODY_SECONDS: Final = web.AppKey("body_seconds", float)
 """How long a client may take to send its body."""
 
@@ -83,9 +84,12 @@ def make_app(
 
 def json_response(value: object, status: int = 200) -> web.Response:
     """A response of plain JSON values or msgspec structs."""
-    return web.Response(
-        body=orjson.dumps(value, default=msgspec.to_builtins), status=status, content_type=JSON_TYPES[0]
-    )
+    return json_body(orjson.dumps(value, default=msgspec.to_builtins), status)
+
+
+def json_body(body: bytes, status: int = 200) -> web.Response:
+    """A response of JSON that is encoded already."""
+    return web.Response(body=body, status=status, headers=_JSON)
 
 
 async def read_body(request: web.Request) -> bytes:
@@ -128,8 +132,17 @@ def decode_json(body: bytes, type_: type[T]) -> T:
     Raises:
         web.HTTPBadRequest: no JSON, or JSON of another shape; the message names the field.
     """
+    return decoded(lambda: msgspec.json.decode(body, type=type_))
+
+
+def decoded(decode: Callable[[], T]) -> T:
+    """What `decode` makes of a body.
+
+    Raises:
+        web.HTTPBadRequest: as `decode_json`.
+    """
     try:
-        return msgspec.json.decode(body, type=type_)
+        return decode()
     except msgspec.ValidationError as error:
         raise web.HTTPBadRequest(text=f"the body has the wrong shape: {error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

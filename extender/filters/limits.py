@@ -19,26 +19,17 @@ from storage.translation import plugin_of
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """The slots that the pod asks for, key to driver; or why they can not be told."""
-
-    slots: Mapping[str, str]
-    error: str = ""
-
-
-@dataclass(frozen=True)
 class Facts:
-    """What the pod asks for on nodes with a CSINode, which serve in-tree volumes through CSI, and on the others."""
+    """The pod, which asks for other slots on nodes with a CSINode, where in-tree volumes are served through CSI."""
 
-    migrated: Wanted
-    unmigrated: Wanted
+    pod: Pod
 
 
-def prepare(pod: Pod, snapshot: Snapshot) -> Facts | Rejection | None:
+def prepare(pod: Pod, _snapshot: Snapshot) -> Facts | Rejection | None:
     """What the pod would take. A claim that does not exist is left to the filters that reject the pod for it."""
     if not any(pod.claim_name(volume) is not None or plugin_of(volume) for volume in pod.volumes):
         return None
-    return Facts(_wanted(pod, snapshot, migrated=True), _wanted(pod, snapshot, migrated=False))
+    return Facts(pod)
 
 
 def check(facts: Facts, snapshot: Snapshot, nodes: Mask) -> Findings:
@@ -47,31 +38,34 @@ def check(facts: Facts, snapshot: Snapshot, nodes: Mask) -> Findings:
     Raises:
         EvaluationError: it can not be told what the pod, or one on such a node, takes.
     """
-    with_csi_node = snapshot.slots.with_csi_node
-    missing = list[Objection]()
-    for wanted, part in ((facts.migrated, nodes & with_csi_node), (facts.unmigrated, nodes & ~with_csi_node)):
-        if wanted.error and part:
-            raise EvaluationError(wanted.error)
-        missing += _missing_drivers(wanted, snapshot, part)
-    missing += _unready(facts.unmigrated.slots, snapshot, nodes & ~with_csi_node)
+    without = nodes & ~snapshot.slots.with_csi_node
+    missing, slots = list[Objection](), dict[str, str]()
+    if served := nodes & ~without:
+        slots = _wanted(facts.pod, snapshot, migrated=True)
+        missing += _missing_drivers(slots, snapshot, served)
+    if without:
+        unserved = _wanted(facts.pod, snapshot, migrated=False)
+        missing += _missing_drivers(unserved, snapshot, without)
+        missing += _unready(unserved, snapshot, without)
     for objection in missing:
         nodes &= ~objection.nodes
-    return Findings((*missing, *_full(facts.migrated.slots, snapshot, nodes)))
+    return Findings((*missing, *_full(slots, snapshot, nodes)))
 
 
-def _wanted(pod: Pod, snapshot: Snapshot, *, migrated: bool) -> Wanted:
+def _wanted(pod: Pod, snapshot: Snapshot, *, migrated: bool) -> dict[str, str]:
+    """The slots that the pod asks for: key to driver."""
     try:
-        return Wanted(pod_slots(pod, snapshot.stores, migrated=migrated))
+        return pod_slots(pod, snapshot.stores, migrated=migrated)
     except SlotError as error:
-        return Wanted({}, str(error))
+        raise EvaluationError(str(error)) from error
 
 
-def _missing_drivers(wanted: Wanted, snapshot: Snapshot, nodes: Mask) -> list[Objection]:
+def _missing_drivers(slots: Mapping[str, str], snapshot: Snapshot, nodes: Mask) -> list[Objection]:
     """The nodes on which a driver that asks to be waited for has not registered."""
     if not snapshot.rules.wait_for_drivers:
         return []
     objections, left = [], nodes
-    for driver in sorted(set(wanted.slots.values())):
+    for driver in sorted(set(slots.values())):
         missing = left & ~snapshot.slots.registered(driver)
         if missing and must_be_registered(snapshot.stores.csi_drivers.get(driver)):
             reason = f"{driver} CSI driver is not installed on the node"

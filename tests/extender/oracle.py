@@ -10,13 +10,13 @@ from typing import Any
 
 import msgspec
 
-from extender.answer import answer
+from extender.answer import Answers
 from extender.filters import evaluate
 from extender.masks import bit
 from extender.plan import Match
 from extender.snapshot import Rules, Snapshot
 from extender.verdict import EvaluationError
-from extender.wire import Candidates, filter_error, filter_result
+from extender.wire import filter_error, named
 from model.meta import JSON
 from model.names import BOUND_BY_CONTROLLER
 from model.quantity import nanos
@@ -121,13 +121,14 @@ def running(path: Path) -> Iterator[Oracle]:
 def filtered(snapshot: Snapshot, pod: JSON, nodes: Iterable[str]) -> dict[str, Any]:
     """The ExtenderFilterResult as the service makes it."""
     names = list(nodes)
-    asked = Candidates(names)
+    asked = named(names)
     try:
         verdicts = evaluate(msgspec.convert(pod, Pod, strict=False), snapshot, snapshot.nodes.mask_of(names))
+        body = Answers(snapshot.nodes).of(asked, verdicts).body
     except EvaluationError as error:
-        return filter_error(asked, str(error))
-    found = answer(names, verdicts, snapshot.nodes)
-    return filter_result(asked, found.feasible, found.failed, found.unresolvable)
+        body = filter_error(asked, str(error))
+    result: dict[str, Any] = json.loads(body)
+    return result
 
 
 def written(snapshot: Snapshot, pod: JSON, node: str) -> Writes:
