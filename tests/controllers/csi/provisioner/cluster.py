@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from tests.controllers.manifests import claim
 from tests.plugins.csi.hostpath import driver as hostpath
 from tests.plugins.mounts import RecordedMounts
 
+PATIENT = replace(SETTINGS, backoff_seconds=(60.0, 60.0))
+"""What fails is tried again when all else rests: for what never succeeds."""
 NAME = "hostpath.csi.lading"
 KEY = f"topology.{NAME}/node"
 STOCK = (
@@ -100,7 +102,7 @@ async def cluster(
     driver: Driver,
     folder: Path,
     *controllers: str,
-    settings: SidecarSettings = SETTINGS,
+    settings: SidecarSettings = PATIENT,
     prepare: Callable[[Direct], None] = lambda _: None,
 ) -> AsyncIterator[Cluster]:
     """The controllers at work on a server, beside a driver."""
