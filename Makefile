@@ -46,6 +46,12 @@ bench: $(VENV)/.dev  ## Ratios against a floor or a peer, each measured in one r
 soak: $(VENV)/.dev  ## Claims in waves on a real API server while leading controllers are killed (MINUTES=n)
 	$(BIN)/python -m tests.soak.binding $(if $(MINUTES),--minutes $(MINUTES))
 
+soak-csi: $(VENV)/.dev  ## Volumes of a CSI driver come and go while it and its sidecar are killed (MINUTES=n)
+	$(BIN)/python -m tests.soak.csi $(if $(MINUTES),--minutes $(MINUTES))
+
+csi-upstream: $(VENV)/.dev  ## The sidecar beside Kubernetes' own hostpath driver, built by hand (DRIVER=path)
+	$(BIN)/python -m tests.csi_live.upstream --driver $(DRIVER)
+
 pins: $(VENV)/.dev  ## Renew the pinned requirements from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -56,4 +62,4 @@ pins: $(VENV)/.dev  ## Renew the pinned requirements from pyproject.toml
 clean:  ## Remove what the targets above made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 
-.PHONY: help setup demo test fuzz controlplane check bench soak pins clean
+.PHONY: help setup demo test fuzz controlplane check bench soak soak-csi csi-upstream pins clean
