@@ -63,7 +63,10 @@ class Direct:
         self._told = asyncio.Event()
 
     async def send(self, request: Request) -> bytes:
-        target = parse_target(request.path, self._api.kinds)
+        try:
+            target = parse_target(request.path, self._api.kinds)
+        except ApiError as error:
+            raise from_status(msgspec.convert(error.status(), Status)) from None
         is_write = request.method != "GET" and target.kind.kind not in ("Event", "Lease")
         if is_write:
             self.before(request)

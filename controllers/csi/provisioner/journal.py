@@ -22,6 +22,8 @@ log = structlog.get_logger()
 
 MAX_BYTES = 700_000
 """Of entries: a ConfigMap holds 1 MiB."""
+GATHER_SECONDS = 0.005
+"""How long a write waits for others that come with it."""
 
 
 class Journal:
@@ -97,6 +99,7 @@ class Journal:
         async with self._writing:
             if not self._changes:
                 return
+            await asyncio.sleep(GATHER_SECONDS)
             changes, self._changes = self._changes, {}
             try:
                 await self._write({"data": changes})
