@@ -1,12 +1,14 @@
 """snapshot-controller: ties VolumeSnapshots to contents, and holds what must not go meanwhile."""
 
+import asyncio
 from collections.abc import Iterator
 from typing import Final
 
 from controllers.csi.context import SidecarContext
-from controllers.csi.snapshotter.references import claim_key, restored_key, snapshot_key
+from controllers.csi.snapshotter.references import claim_key, content_name, restored_key, snapshot_key
 from controllers.csi.snapshotter.snapshots.decide import Known, decide, frees
 from controllers.csi.snapshotter.snapshots.execute import Executor
+from controllers.csi.snapshotter.snapshots.metrics import Metrics
 from controllers.finalizers import holds, put_on, take_off, wants
 from controllers.runtime import Loop
 from model.csi import VolumeSnapshotClass
@@ -35,6 +37,7 @@ class SnapshotController:
         base, caches = context.base, context.base.caches
         self._writer = base.writer
         self._executor = Executor(base.client, base.writer, base.recorder(COMPONENT))
+        self._metrics = Metrics(base.registry, asyncio.get_running_loop().time)
         self._claims, self._volumes = caches.claims, caches.volumes
         self._snapshots, self._contents = caches.of(SNAPSHOTS), caches.of(SNAPSHOT_CONTENTS)
         self._classes = caches.of(SNAPSHOT_CLASSES)
@@ -67,7 +70,11 @@ class SnapshotController:
     async def _reconcile(self, key: str) -> None:
         for _ in range(STEPS):
             snapshot = self._snapshots.get(key)
-            if snapshot is None or not await self._executor.execute(decide(snapshot, self._known)):
+            if snapshot is None:
+                return
+            content = self._contents.get(content_name(snapshot))
+            self._metrics.see(snapshot, content.spec.driver if content else "")
+            if not await self._executor.execute(decide(snapshot, self._known)):
                 return
 
     async def _reconcile_content(self, key: str) -> None:
@@ -85,6 +92,8 @@ class SnapshotController:
     def _on_snapshot(self, old: VolumeSnapshot | None, new: VolumeSnapshot | None) -> None:
         if new is not None:
             self._queue.add(new.key)
+        elif old is not None:
+            self._metrics.gone(old)
         snapshot = new or old
         if snapshot is not None and claim_key(snapshot):
             self._claim_queue.add(claim_key(snapshot))
