@@ -24,6 +24,7 @@ from controllers.migration import claim_marks, volume_marks
 from controllers.reclaim import reclaim_of
 from controllers.references import claim_key
 from controllers.runtime import Context, Loop
+from kube.client import PatchType
 from model import names
 from model.meta import split_key
 from model.resources import CLAIMS, CLASSES, PODS, VOLUMES
@@ -137,7 +138,7 @@ class Binder:
         volume = self._caches.volumes.get(name)
         if volume is None:
             return None
-        volume = await self._executor.volume(volume, volume_marks(volume))
+        volume = await self._executor.volume(volume, volume_marks(volume), content=PatchType.MERGE)
         claim = await self._claim_of(volume) if asks_for_claim(volume) else None
         await self._executor.on_volume(decide_volume(volume, claim, reclaim_of(volume, self._plugins)))
         self._see_volume(name)

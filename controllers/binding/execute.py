@@ -31,6 +31,7 @@ from controllers.phases import fail, volume_phase
 from controllers.reclaim import Reclaim
 from controllers.runtime import TerminalError
 from controllers.writes import Writer
+from kube.client import PatchType
 from kube.errors import Conflict, KubeError
 from kube.events import EventRecorder
 from model import names
@@ -122,15 +123,25 @@ class Executor:
         await self.volume(volume, volume_phase(volume, VolumePhase.AVAILABLE), "status")
         log.info("volume unbound", volume=volume.name)
 
-    async def volume(self, volume: PersistentVolume, patch: JSON | None, subresource: str = "") -> PersistentVolume:
-        """The volume after the write."""
-        return volume if patch is None else await self._writer.patch(VOLUMES, volume, patch, subresource=subresource)
+    async def volume(
+        self,
+        volume: PersistentVolume,
+        patch: JSON | None,
+        subresource: str = "",
+        content: PatchType = PatchType.STRATEGIC,
+    ) -> PersistentVolume:
+        """The volume after the write. A patch with finalizers must not be strategic: those add to what is there."""
+        if patch is None:
+            return volume
+        return await self._writer.patch(VOLUMES, volume, patch, subresource=subresource, content=content)
 
     async def claim(
         self, claim: PersistentVolumeClaim, patch: JSON | None, subresource: str = ""
     ) -> PersistentVolumeClaim:
         """The claim after the write."""
-        return claim if patch is None else await self._writer.patch(CLAIMS, claim, patch, subresource=subresource)
+        if patch is None:
+            return claim
+        return await self._writer.patch(CLAIMS, claim, patch, subresource=subresource, content=PatchType.STRATEGIC)
 
     async def _assign_class(self, claim: PersistentVolumeClaim, storage_class: str) -> None:
         self._metrics.defaulted.inc()
