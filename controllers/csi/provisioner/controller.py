@@ -80,7 +80,7 @@ class Provisioner:
         if claim is None and job is None:
             self._done(text, None)
             return None
-        if job is None or (claim is not None and not claim.deleting and not job.complete):
+        if job is None:
             job = await self._job(text, claim)
         if job is None:
             return None

@@ -1,6 +1,8 @@
 """A volume that the driver is asked for: all that it takes to ask again in the same words, and to write its object."""
 
 from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from hashlib import sha256
 from zlib import compress, decompress
 
 import msgspec
@@ -10,8 +12,10 @@ from model.meta import JSON, Metadata, Object, ObjectReference
 from model.secrets import SecretReference
 from plugins.csi import csi_pb2 as pb
 
-_MANY_PLACES = 64
-"""A request with more places is written down without them: each node of a large cluster may be one."""
+_MANY_PLACES = 16
+"""More places than this are written down apart, once for all jobs: each node of a large cluster may be one."""
+SHARED = "places-"
+"""What the key of places begins with."""
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,8 +29,10 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """Whose content goes with it: read anew for each call."""
     node: str = ""
     """The node that was selected for the claim's pod."""
-    complete: bool = True
-    """Whether the request is whole."""
+    places: str = ""
+    """Where it is written down: the key of the places that it may be made in; "" where the request has them."""
+    first: int = 0
+    """Which of those is preferred; the others follow it, round and round."""
 
     @property
     def claim(self) -> ObjectReference:
@@ -59,23 +65,38 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         return pb.CreateVolumeRequest.FromString(self.request)
 
 
-def written(job: Job) -> str:
-    """The job as text."""
-    return b64encode(compress(msgspec.json.encode(_short(job)))).decode()
+def written(job: Job) -> tuple[str, dict[str, str]]:
+    """The job as text, and what it shares with others, by key."""
+    request = job.asked()
+    where = request.accessibility_requirements
+    if len(where.requisite) <= _MANY_PLACES:
+        return _packed(msgspec.json.encode(job)), {}
+    shared = pb.TopologyRequirement(requisite=where.requisite).SerializeToString(deterministic=True)
+    key, first = SHARED + sha256(shared).hexdigest()[:16], list(where.requisite).index(where.preferred[0])
+    request.ClearField("accessibility_requirements")
+    short = msgspec.structs.replace(job, request=request.SerializeToString(), places=key, first=first)
+    return _packed(msgspec.json.encode(short)), {key: _packed(shared)}
 
 
-def read(text: str) -> Job:
-    """The job that a text says.
+def read(text: str, shared: Mapping[str, str]) -> Job:
+    """The job that a text says, with what it shares.
 
     Raises:
-        ValueError: it says none.
+        ValueError, KeyError, zlib.error, DecodeError: it says none.
     """
-    return msgspec.json.decode(decompress(b64decode(text)), type=Job)
-
-
-def _short(job: Job) -> Job:
-    request = job.asked()
-    if len(request.accessibility_requirements.requisite) <= _MANY_PLACES:
+    job = msgspec.json.decode(_unpacked(text), type=Job)
+    if not job.places:
         return job
-    request.ClearField("accessibility_requirements")
-    return msgspec.structs.replace(job, request=request.SerializeToString(), complete=False)
+    where = pb.TopologyRequirement.FromString(_unpacked(shared[job.places]))
+    where.preferred.extend([*where.requisite[job.first :], *where.requisite[: job.first]])
+    request = job.asked()
+    request.accessibility_requirements.CopyFrom(where)
+    return msgspec.structs.replace(job, request=request.SerializeToString(), places="", first=0)
+
+
+def _packed(content: bytes) -> str:
+    return b64encode(compress(content)).decode()
+
+
+def _unpacked(text: str) -> bytes:
+    return decompress(b64decode(text))

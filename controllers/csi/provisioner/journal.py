@@ -8,10 +8,12 @@ does no harm: the volume is then made, found to be nobody's, and deleted.
 
 import asyncio
 import zlib
+from collections.abc import Mapping
 
 import structlog
+from google.protobuf.message import DecodeError
 
-from controllers.csi.provisioner.job import Job, read, written
+from controllers.csi.provisioner.job import SHARED, Job, read, written
 from controllers.runtime import Retry
 from kube.client import Client
 from kube.errors import AlreadyExists, NotFound
@@ -34,7 +36,9 @@ class Journal:
         self._namespace, self._name = namespace, name
         self._jobs: dict[str, Job] = {}
         self._sizes: dict[str, int] = {}
-        """By the UIDs of claims, what is or is about to be in the ConfigMap."""
+        """By key, what is or is about to be in the ConfigMap: entries by the UIDs of claims, and what they share."""
+        self._sharing: dict[str, set[str]] = {}
+        """By key, the UIDs of who shares something."""
         self._changes: dict[str, str | None] = {}
         """What is to be written next; None takes out."""
         self._writing = asyncio.Lock()
@@ -57,14 +61,18 @@ class Journal:
                 found = (await self._client.get(CONFIG_MAPS, self._name, self._namespace)).data or {}
             except NotFound:
                 found = {}
-            left = {}
             for uid, text in found.items():
                 self._sizes[uid] = len(text)
-                job = _readable(uid, text)
+                job = None if uid.startswith(SHARED) else _readable(uid, text, found)
                 if job is not None:
-                    left[job.key] = job
-            self._jobs, self._loaded = left, True
-            return list(left)
+                    self._jobs[job.key] = job
+                    for key in written(job)[1]:
+                        self._sharing.setdefault(key, set()).add(uid)
+            for key in found:
+                if key.startswith(SHARED) and key not in self._sharing:
+                    self._take_out(key)
+            self._loaded = True
+            return list(self._jobs)
 
     async def keep(self, job: Job) -> None:
         """Write the job down; it is written when this returns.
@@ -73,10 +81,15 @@ class Journal:
             Retry: too much is under way.
             KubeError: it could not be written.
         """
-        uid, text = job.claim.uid, written(job)
-        if sum(self._sizes.values()) + len(text) > MAX_BYTES:
-            raise Retry(f"{len(self._sizes)} calls are under way or in doubt: no more are begun before some have ended")
-        self._jobs[job.key], self._sizes[uid], self._changes[uid] = job, len(text), text
+        uid, (text, shared) = job.claim.uid, written(job)
+        new = {uid: text, **{key: each for key, each in shared.items() if key not in self._sizes}}
+        if sum(self._sizes.values()) + sum(map(len, new.values())) > MAX_BYTES:
+            raise Retry(f"{len(self._jobs)} calls are under way or in doubt: no more are begun before some have ended")
+        self._jobs[job.key] = job
+        self._changes |= new
+        self._sizes |= {key: len(each) for key, each in new.items()}
+        for key in shared:
+            self._sharing.setdefault(key, set()).add(uid)
         try:
             await self.flush()
         except BaseException:
@@ -86,9 +99,18 @@ class Journal:
     def drop(self, job: Job) -> None:
         """The job is done: its entry is taken out with what is written next."""
         uid = job.claim.uid
-        if self._jobs.pop(job.key, None) is not None:
-            self._sizes.pop(uid, None)
-            self._changes[uid] = None
+        if self._jobs.pop(job.key, None) is None:
+            return
+        for key in [key for key, users in self._sharing.items() if uid in users]:
+            self._sharing[key].discard(uid)
+            if not self._sharing[key]:
+                del self._sharing[key]
+                self._take_out(key)
+        self._take_out(uid)
+
+    def _take_out(self, key: str) -> None:
+        self._sizes.pop(key, None)
+        self._changes[key] = None
 
     async def flush(self) -> None:
         """Write what is to be written.
@@ -121,9 +143,9 @@ class Journal:
             await self._client.patch(CONFIG_MAPS, self._name, change, self._namespace)
 
 
-def _readable(uid: str, text: str) -> Job | None:
+def _readable(uid: str, text: str, shared: Mapping[str, str]) -> Job | None:
     try:
-        return read(text)
-    except (ValueError, KeyError, zlib.error):
+        return read(text, shared)
+    except (ValueError, KeyError, zlib.error, DecodeError):
         log.exception("entry of the journal is not understood", claim_uid=uid)
         return None
