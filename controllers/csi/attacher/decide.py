@@ -128,8 +128,9 @@ def _decide_detaching(
     if not attacher.publishes:
         return Close(attachment) if held else Nothing()
     if not held and not again:
-        # Detached, but for saying so; it may be that other finalizers keep it.
-        return Close(attachment) if attachment.status.attached else Nothing()
+        # Detached; where the finalizers of others keep it, it is to say so. Without any it is gone.
+        kept = bool(attachment.metadata.finalizers)
+        return Close(attachment) if kept and attachment.status.attached else Nothing()
     try:
         spec = spec_of(attachment, around.volume)
     except Unusable as error:

@@ -136,14 +136,14 @@ class Executor:
     async def _close(self, attachment: VolumeAttachment) -> None:
         # The finalizer first: without it a deleted attachment is detached, whatever its status says.
         if holds(attachment, self._attacher.finalizer):
-            attachment = await self._write.patch(
-                ATTACHMENTS, attachment, take_off(attachment, self._attacher.finalizer)
-            )
-            if attachment.deleting and not attachment.metadata.finalizers:
-                return
+            change = take_off(attachment, self._attacher.finalizer)
+            last = attachment.deleting and not change["metadata"]["finalizers"]
+            attachment = await self._write.patch(ATTACHMENTS, attachment, change)
+            if last:
+                return  # it is gone with it; the answer shows it as it was before
         with suppress(NotFound):
-            change = {"attached": False, "attachmentMetadata": None, "detachError": None}
-            await self._patch_status(attachment, change)
+            detached = {"attached": False, "attachmentMetadata": None, "detachError": None}
+            await self._patch_status(attachment, detached)
 
     async def _fail(self, attachment: VolumeAttachment, field: str, error: PluginError) -> NoReturn:
         """Say what the driver answered, or why it was not asked."""

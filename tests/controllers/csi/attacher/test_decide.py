@@ -80,7 +80,8 @@ ROWS = [
     ("goes, nobody knows the node", attachment(DELETED | HELD, ATTACHED), DISK, None, CannotDetach),
     ("goes, nobody knows the volume", attachment(DELETED | HELD, ATTACHED), None, NODE, CannotDetach),
     ("was never attached", attachment(DELETED), DISK, NODE, Nothing),
-    ("is detached and does not say so", attachment(DELETED, ATTACHED), DISK, NODE, Close),
+    ("is gone", attachment(DELETED, ATTACHED), DISK, NODE, Nothing),
+    ("is kept and does not say so", attachment(DELETED | {"finalizers": ["x/y"]}, ATTACHED), DISK, NODE, Close),
 ]
 
 
