@@ -68,7 +68,8 @@ async def lead(
     Nothing helps against somebody who deletes a Lease that is held: a candidate that never saw it takes it at once.
 
     Raises:
-        LeaseLost: it could not be renewed, or another holds it; the work was cancelled and has ended.
+        LeaseLost: it could not be renewed, or another holds it; the work was cancelled and has ended. Who is cancelled
+            meanwhile raises CancelledError in place of it.
         Exception: what the work raises.
     """
     candidate = _Candidate(
@@ -79,6 +80,19 @@ async def lead(
         await candidate.hold(work, on_overrun)
     finally:
         await candidate.release()
+
+
+class _Cancellation:
+    """Whether the current task was asked to end since: a group whose task fails in that moment tells only the fault."""
+
+    def __init__(self) -> None:
+        self._task = asyncio.current_task()
+        self._asked = self._task.cancelling() if self._task else 0
+
+    def check(self) -> None:
+        """Raises CancelledError if it was."""
+        if self._task and self._task.cancelling() > self._asked:
+            raise asyncio.CancelledError
 
 
 class _Candidate:
@@ -124,6 +138,7 @@ class _Candidate:
     async def hold(self, work: Callable[[], Awaitable[None]], on_overrun: Callable[[], None]) -> None:
         """Do the work and renew meanwhile; the work has ended when this does."""
         self._leading.set(1)
+        cancelled = _Cancellation()
         try:
             with watchdog(self._left(self._terms.last_resort), on_overrun) as dog:
                 await self._work(work, dog)
@@ -131,6 +146,7 @@ class _Candidate:
             lost, others = group.split(LeaseLost)
             if lost is not None:
                 self._log.error("lease lost, the work has ended", error=str(lost.exceptions[0]))
+                cancelled.check()
                 raise LeaseLost(str(lost.exceptions[0])) from others
             if len(group.exceptions) == 1:
                 raise group.exceptions[0] from None

@@ -131,10 +131,7 @@ class Candidate:
         self.network = Network(self.server)
 
     async def run(self) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        # A lease that is lost in the moment of the cancellation is told in place of it.
-        while not task.cancelling():
+        while True:
             with suppress(LeaseLost):
                 await self.once()
 

@@ -251,6 +251,22 @@ def test_work_that_returns_when_the_lease_is_lost_does_not_hide_the_loss():
         run(main())
 
 
+@pytest.mark.parametrize("seconds", [0.0, 9.0, 10.0, 11.0])
+def test_whoever_is_cancelled_while_the_lease_is_lost_sees_the_cancellation(seconds):
+    async def main():
+        candidate = Candidate("a", LeaseServer(), Floor(), winding_down=3.0)
+        task = asyncio.create_task(candidate.once())
+        await eventually(lambda: candidate.floor.working)
+        candidate.network.mood = "down"
+        await asyncio.sleep(seconds)
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+
+    with structlog.testing.capture_logs():
+        run(main())
+
+
 async def _expect_loss(leading):
     with pytest.raises(LeaseLost) as caught:
         await leading
