@@ -18,6 +18,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from extender import wire
+from extender.adopt import Adopter
 from extender.announce import Announcer
 from extender.answer import Answer, Answers
 from extender.asked import PATH as EXPLAIN
@@ -31,6 +32,7 @@ from extender.gate import ANSWER_SECONDS, BYTES_AT_ONCE, Gate
 from extender.heal import Healer
 from extender.lessons import Lessons
 from extender.metrics import Metrics
+from extender.obtaining import Obtaining
 from extender.preempt import preempt
 from extender.reservations import Reservations
 from extender.scores import prioritize
@@ -67,6 +69,8 @@ class ExtenderSettings:
     """The scheduler's httpTimeout, where it is shorter than that of bind: later than this nothing is judged."""
     heals: bool = True
     """Whether claims pinned to a node that is gone are freed: where the extender binds, nobody else does it."""
+    adopts: bool = False
+    """Whether storage is asked for pods that name their node themselves: as with healing, nobody else does it."""
     takes_over: bool = False
     """Whether others may have bound until it runs, so that its caches must have caught up with what they wrote."""
 
@@ -111,17 +115,23 @@ class Extender:
         for kind in ("pods", "nodes", "claims", "volumes"):
             getattr(caches, kind).subscribe(changes.handler(kind))
         self._lessons = Lessons(monotonic)
-        self._binder = Binder(
+        obtaining = Obtaining(
             self._snapshot,
             reservations,
             changes,
             writer,
-            pods=caches.pods,
             claims=caches.claims,
             volumes=caches.volumes,
+            lessons=self._lessons,
+        )
+        self._binder = Binder(
+            self._snapshot,
+            obtaining,
+            changes,
+            writer,
+            pods=caches.pods,
             spawn=self._spawn,
             limits=settings.bind,
-            lessons=self._lessons,
         )
         self._gate = Gate(settings.bytes_at_once, settings.answer_seconds)
         self._answers = Answers(self._snapshot.nodes)
@@ -129,6 +139,9 @@ class Extender:
         self._asked = Asked(self._snapshot, caches.pods, self._decisions)
         self._announcer = Announcer(recorder)
         self._healer = Healer(self._snapshot, writer, self._spawn, self._on_healed)
+        self._adopter = Adopter(
+            self._snapshot, obtaining, self._healer, self._announcer, pods=caches.pods, claims=caches.claims
+        )
         self._metrics.attempts.set_function(lambda: self._binder.under_way)
 
     # --- for the composition ---
@@ -156,6 +169,8 @@ class Extender:
                 while self.stale:
                     self._snapshot.slots.refresh(COUNTED_AT_ONCE)
                     await asyncio.sleep(0)
+                if self._settings.adopts:
+                    group.create_task(self._adopter.run())
                 await asyncio.Event().wait()
             finally:
                 self._group, self._runs = None, False
