@@ -10,48 +10,28 @@ What an attempt holds it lets go of only when nothing that it wrote can come tru
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import structlog
 
 from extender.changes import Changed, Changes
-from extender.filters import concern, evaluate
-from extender.lessons import Lessons
-from extender.masks import bit
+from extender.filters import concern
+from extender.obtaining import POLL_SECONDS, Obtaining, Refused
 from extender.plan import Plan
 from extender.progress import Lost, pending
-from extender.reservations import Held, Reservations
 from extender.settled import is_in_doubt, unbroken
-from extender.slots import SlotError, Slots, slots_once_bound
 from extender.snapshot import Snapshot
 from extender.stores import Store
-from extender.verdict import EvaluationError, Reason
+from extender.verdict import EvaluationError
 from extender.wire import ExtenderBindingArgs
 from extender.writes import Writer
 from kube.errors import Conflict, KubeError, NotFound
-from model.resources import ObjectT
-from model.volumes import PersistentVolume, PersistentVolumeClaim
 from model.workloads import Pod
-from storage.limits import overfull
 
 log = structlog.get_logger()
 
-POLL_SECONDS: Final = 1.0
-"""Progress is looked at upon every change of the objects concerned, and this often in any case."""
-
 _CANCELLED: Final = "the extender is shutting down"
 _ELSEWHERE: Final = "the pod is to be bound elsewhere"
-
-
-class AssumingStore(Store[ObjectT], Protocol[ObjectT]):
-    """A store that can be told of our own write before its watch shows it."""
-
-    def assume(self, obj: ObjectT) -> None:
-        """Show this object until the watch shows it or a newer one."""
-
-
-class Refused(Exception):  # noqa: N818 - an answer, not a fault
-    """The pod can not be bound by this call; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -107,28 +87,22 @@ class Binder:
     def __init__(
         self,
         snapshot: Snapshot,
-        reservations: Reservations,
+        obtaining: Obtaining,
         changes: Changes,
         writer: Writer,
         *,
         pods: Store[Pod],
-        claims: AssumingStore[PersistentVolumeClaim],
-        volumes: AssumingStore[PersistentVolume],
         spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
         limits: BindLimits,
-        lessons: Lessons,
     ) -> None:
-        """The stores are those beneath the reservations; `spawn` starts a task in the owner's group."""
+        """`pods` are those beneath the reservations; `spawn` starts a task in the owner's group."""
         self._snapshot = snapshot
-        self._reservations = reservations
+        self._obtaining = obtaining
         self._changes = changes
         self._writer = writer
         self._pods = pods
-        self._claims = claims
-        self._volumes = volumes
         self._spawn = spawn
         self._limits = limits
-        self._lessons = lessons
         self._attempts: dict[str, Attempt] = {}
 
     @property
@@ -206,13 +180,12 @@ class Binder:
         if pod.spec.node_name:
             return _must_be_on(args.node, pod)
         # From here to the reservation nothing waits: two attempts can not choose the same volume, slot or claim.
-        plan, taken = self._decide(pod, args.node)
-        with self._reservations.hold(pod, plan, args.node, self._snapshot.slots, taken) as held:
-            await self._until_ready(attempt, pod, await self._write(attempt, plan, held))
+        with self._obtaining.held(pod, args.node) as (plan, held):
+            await self._until_ready(attempt, pod, await self._obtaining.write(plan, args.node, held, attempt.check))
             if attempt.turned_away:
                 raise Refused("the volumes are ready; the next attempt binds the pod")
             attempt.binding = True
-            await self._bind(attempt, pod)
+            await unbroken(self._bind(attempt, pod))
             attempt.answer.set_result("")
             await self._until_seen(attempt, pod)
         return None
@@ -228,90 +201,6 @@ class Binder:
         if pod.uid != args.pod_uid:
             raise Refused(f"pod {pod.key} has uid {pod.uid}, not {args.pod_uid}: it was deleted and made anew")
         return pod
-
-    def _decide(self, pod: Pod, node: str) -> tuple[Plan, Slots]:
-        """All filters anew, for this node: the state has moved since they were asked. And the slots that it takes."""
-        position = self._snapshot.nodes.position.get(node)
-        if position is None:
-            raise Refused(f'node "{node}" not found')
-        verdicts = evaluate(pod, self._snapshot, bit(position))
-        if not verdicts.feasible:
-            raise Refused("the volumes no longer fit: " + ", ".join(each.message for each in verdicts.groups()))
-        plan = verdicts.plan.on(bit(position))
-        return plan, self._slots(pod, plan, node)
-
-    def _slots(self, pod: Pod, plan: Plan, node: str) -> Slots:
-        """What the pod takes with the very volumes that were chosen: filters know only the class of their claims."""
-        slots = self._snapshot.slots
-        held = slots.on(node)
-        try:
-            taken = slots_once_bound(pod, plan, self._snapshot.stores, migrated=slots.has_csi_node(node))
-        except SlotError:
-            return {}  # only where no driver has a limit, or a filter had complained
-        new = {key: driver for key, driver in taken.items() if key not in held.present}
-        if over := overfull(held.limits, held.taken, new):
-            self._lessons.learn(pod, node, over[0].driver)
-            raise Refused(
-                f"the volumes chosen do not fit: {Reason.MAX_VOLUME_COUNT} ({over[0].used} of {over[0].limit} slots of "
-                f"driver {over[0].driver} are taken, {over[0].wanted} wanted)"
-            )
-        return taken
-
-    async def _write(self, attempt: Attempt, plan: Plan, held: Held) -> Plan:
-        """Volumes first, then claims; the plan with what the server answered. What is written already is left alone."""
-        node, matches, provisions = attempt.args.node, [], []
-        for match in plan.matches:
-            volume = match.volume
-            if volume.spec.claim_ref is None or volume.spec.claim_ref.uid != match.claim.uid:
-                attempt.check()
-                volume = await unbroken(self._reserve(volume, match.claim))
-            self._reservations.volumes.release(held.volumes[volume.key])
-            matches.append(match.with_volume(volume))
-        # A claim that two of the pod's volumes name is there twice.
-        for provision in {each.claim.key: each for each in plan.provisions}.values():
-            claim = provision.claim
-            if claim.selected_node != node:
-                attempt.check()
-                claim = await self._select(claim, node)
-            self._reservations.claims.release(held.claims[claim.key])
-            provisions.append(provision.with_claim(claim))
-        return Plan(tuple(matches), tuple(provisions))
-
-    async def _reserve(self, volume: PersistentVolume, claim: PersistentVolumeClaim) -> PersistentVolume:
-        written = await self._writer.reserve(volume, claim)
-        self._volumes.assume(written)
-        return written
-
-    async def _select(self, claim: PersistentVolumeClaim, node: str) -> PersistentVolumeClaim:
-        """Ask for the claim's volume, until it is known whether that was heard: what the claim says next tells.
-
-        A volume that may be made although nobody counts it would overbook its pool.
-        """
-
-        async def select() -> PersistentVolumeClaim:
-            written = await self._writer.select_node(claim, node)
-            self._claims.assume(written)
-            return written
-
-        ends = asyncio.get_running_loop().time() + self._limits.seen
-        with self._changes.watching([f"claims/{claim.key}"]) as changed:
-            while True:
-                try:
-                    return await unbroken(select())
-                except KubeError as fault:
-                    # A write that is sent again after its answer was lost conflicts with itself.
-                    if not (isinstance(fault, Conflict) or is_in_doubt(fault)):
-                        raise
-                    await changed.wait(POLL_SECONDS)
-                    now = self._claims.get(claim.key)
-                    if now is None or now.uid != claim.uid:
-                        raise
-                    if now.metadata.resource_version != claim.metadata.resource_version:
-                        if now.selected_node == node:
-                            return now
-                        raise
-                    if asyncio.get_running_loop().time() >= ends:
-                        raise
 
     async def _until_ready(self, attempt: Attempt, pod: Pod, plan: Plan) -> None:
         node = attempt.args.node
@@ -336,7 +225,7 @@ class Binder:
         node = attempt.args.node
         while True:
             try:
-                await unbroken(self._writer.bind(pod, node))
+                await self._writer.bind(pod, node)
             except KubeError as fault:
                 doubtful = is_in_doubt(fault)
                 if not (doubtful or isinstance(fault, Conflict)):

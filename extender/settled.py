@@ -5,11 +5,14 @@ Whoever lets go of what it holds for a write that may still be carried out gives
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from kube.errors import BadAnswer, KubeError, ServerError, Unreachable
 
 T = TypeVar("T")
+
+SETTLE_SECONDS: Final = 10.0
+"""How long a write may take to be settled once nobody waits for it: less than others wait before they take over."""
 
 
 def is_in_doubt(fault: KubeError) -> bool:
@@ -22,12 +25,14 @@ def is_in_doubt(fault: KubeError) -> bool:
 
 
 async def unbroken(work: Coroutine[Any, Any, T]) -> T:
-    """The outcome of the work. If the caller is cancelled meanwhile, it is when the work is done."""
+    """The outcome of the work. If the caller is cancelled meanwhile, it is when the work is done, or takes too long."""
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         if not task.done():
+            await asyncio.wait([task], timeout=SETTLE_SECONDS)
+            task.cancel()
             await asyncio.wait([task])
         if not task.cancelled():
             task.exception()  # nobody is left to hear of it

@@ -10,6 +10,7 @@ from extender.bind import Binder, BindLimits
 from extender.cached import snapshot_over
 from extender.changes import Changes
 from extender.lessons import Lessons
+from extender.obtaining import Obtaining
 from extender.reservations import Reservations
 from extender.snapshot import SERVED_RULES
 from extender.wire import ExtenderBindingArgs
@@ -198,18 +199,12 @@ async def test_a_caller_whose_time_is_up_while_the_pod_is_being_put_on_the_node_
 def _binder(world: World, group: asyncio.TaskGroup, limits: BindLimits) -> Binder:
     caches, changes = world.caches, Changes()
     reservations = Reservations(caches.pods, caches.claims, caches.volumes)
-    return Binder(
-        snapshot_over(caches, reservations, SERVED_RULES, lambda: 0.0),
-        reservations,
-        changes,
-        world,
-        pods=caches.pods,
-        claims=caches.claims,
-        volumes=caches.volumes,
-        spawn=group.create_task,
-        limits=limits,
-        lessons=Lessons(lambda: 0.0),
+    snapshot = snapshot_over(caches, reservations, SERVED_RULES, lambda: 0.0)
+    lessons = Lessons(lambda: 0.0)
+    obtaining = Obtaining(
+        snapshot, reservations, changes, world, claims=caches.claims, volumes=caches.volumes, lessons=lessons
     )
+    return Binder(snapshot, obtaining, changes, world, pods=caches.pods, spawn=group.create_task, limits=limits)
 
 
 def test_a_promise_of_no_slot_is_kept_too():
