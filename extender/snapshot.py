@@ -46,12 +46,15 @@ class Rules:
     """Whether a volume with zone labels can not be on a node that has none, instead of on any such node."""
     reads_match_fields: bool = False
     """Whether matchFields (metadata.name) of a volume's node affinity bind, instead of being passed over."""
+    adopts_placed_pods: bool = False
+    """Whether claims of pods that name their node themselves are asked for, where the extender binds. kube-scheduler is
+    not shown such a pod: its claims wait for ever."""
 
 
 DEFAULT_RULES: Final = Rules()
 """Those of a stock scheduler with its default gates."""
-SERVED_RULES: Final = Rules(counts_claims_under_way=True)
-"""Those of the service: its ledger keeps a pool from being overbooked."""
+SERVED_RULES: Final = Rules(counts_claims_under_way=True, adopts_placed_pods=True)
+"""Those of the service: its ledger keeps a pool from being overbooked, and no pod waits for nobody."""
 
 
 class Snapshot:
