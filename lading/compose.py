@@ -102,7 +102,11 @@ def extender_services(
         given.registry,
         recorder=recorder,
         settings=ExtenderSettings(
-            bind=limits, rules=rules, heals=mode is Mode.INSTEAD, takes_over=election is not None
+            bind=limits,
+            rules=rules,
+            heals=mode is Mode.INSTEAD,
+            adopts=mode is Mode.INSTEAD and rules.adopts_placed_pods,
+            takes_over=election is not None,
         ),
     )
     # The extender says itself that it is not done yet; the site's deadline is for what it did not foresee.
