@@ -4,6 +4,7 @@ import asyncio
 import copy
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 import aiohttp
@@ -63,7 +64,7 @@ class World:
         key = f"{metadata['namespace']}/{metadata['name']}" if metadata.get("namespace") else metadata["name"]
         self.objects[kind, key] = obj
         view = msgspec.convert(obj, RESOURCES[kind].view, strict=False)
-        self._tell(lambda: getattr(self.caches, kind).show(view))
+        self._tell(kind, lambda caches: getattr(caches, kind).show(view))
         return obj
 
     def change(self, kind: str, key: str, change: Callable[[JSON], None]) -> None:
@@ -79,7 +80,7 @@ class World:
         gone = copy.deepcopy(obj)
         gone["metadata"]["resourceVersion"] = str(self._version)
         view = msgspec.convert(gone, RESOURCES[kind].view, strict=False)
-        self._tell(lambda: getattr(self.caches, kind).remove(view))
+        self._tell(kind, lambda caches: getattr(caches, kind).remove(view))
 
     def catch_up(self) -> None:
         """Let the watches show all that has happened."""
@@ -150,11 +151,11 @@ class World:
         self.after(write)
         return self._get(kind, seen.key, type(seen))
 
-    def _tell(self, show: Callable[[], None]) -> None:
+    def _tell(self, kind: str, show: Callable[[Caches], None]) -> None:
         if self.lagging:
-            self._unseen.append(show)
+            self._unseen.append(partial(show, self.caches))
         else:
-            show()
+            show(self.caches)
 
 
 class Caller:
