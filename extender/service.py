@@ -226,10 +226,13 @@ class Extender:
             pod, asked = await self._candidates(request, "prioritize", lambda _: True)
             scores = dict[str, int]()
             with suppress(EvaluationError):  # the protocol has no word for it: no opinion
-                nodes = self._snapshot.nodes.mask_of(asked.names)
-                scores = prioritize(pod, evaluate(pod, self._snapshot, nodes), self._snapshot)
+                if concern(pod):
+                    scores = self._scores(pod, asked.names)
+            hosts = dict[int, list[str]]()
+            for name in asked.names:
+                hosts.setdefault(scores.get(name, 0), []).append(name)
             self._metrics.result("prioritize", "success")
-            return json_response(wire.priorities({name: scores.get(name, 0) for name in asked.names}))
+            return json_body(wire.priorities(hosts))
 
     async def _on_preempt(self, request: web.Request) -> web.Response:
         with self._metrics.call("preempt"):
@@ -281,6 +284,14 @@ class Extender:
             with suppress(EvaluationError):  # perhaps for a node that was not asked about
                 return evaluate(pod, self._snapshot, nodes.all)
         return evaluate(pod, self._snapshot, nodes.mask_of(names))
+
+    def _scores(self, pod: Pod, names: Sequence[str]) -> dict[str, int]:
+        """Those that are not 0, of at least these nodes."""
+        scores = dict[str, int]()
+        for score, nodes in prioritize(pod, self._judge(pod, names), self._snapshot).items():
+            if score:
+                scores |= dict.fromkeys(self._snapshot.nodes.names_of(nodes), score)
+        return scores
 
     def _decided(self, pod: Pod, verdicts: Verdicts, names: Sequence[str], found: Answer) -> None:
         """Note what was answered: in metrics, log, events, and for who asks later."""

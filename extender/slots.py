@@ -123,8 +123,8 @@ class SlotIndex:
         self._said: dict[str, tuple[CSINode, Mapping[str, int], frozenset[str]]] = {}
         """What CSINodes say, by their names: the limits, and the sets that the node is in."""
         self._slots: dict[str, NodeSlots] = {}
-        self._room: dict[str, dict[int, Mask]] = {}
-        """driver → free slots → nodes."""
+        self._room: dict[str, dict[tuple[int, int], Mask]] = {}
+        """driver → (limit, free slots) → nodes."""
         self._holders: dict[str, set[str]] = {}
         """volume key → names of the nodes whose pods use it."""
         self._sets: dict[str, Mask] = {}
@@ -159,8 +159,11 @@ class SlotIndex:
 
     def lacking(self, driver: str, wanted: int) -> Mask:
         """The nodes with a limit for the driver and fewer free slots than that."""
-        room = self._room.get(driver, {})
-        return reduce(or_, (nodes for free, nodes in room.items() if free < wanted), 0)
+        return reduce(or_, (nodes for (_, free), nodes in self.room(driver).items() if free < wanted), 0)
+
+    def room(self, driver: str) -> Mapping[tuple[int, int], Mask]:
+        """The nodes with a limit for the driver by the limit and the free slots, which are negative if overfull."""
+        return self._room.get(driver, {})
 
     def sharing(self, keys: Iterable[str]) -> Mask:
         """The nodes whose pods use one of these volumes."""
@@ -297,7 +300,8 @@ class SlotIndex:
             self._sets[each] = self._sets.get(each, 0) | own
         for driver in slots.limits:
             room = self._room.setdefault(driver, {})
-            room[slots.free(driver)] = room.get(slots.free(driver), 0) | own
+            state = slots.limits[driver], slots.free(driver)
+            room[state] = room.get(state, 0) | own
         for key in slots.present:
             self._holders.setdefault(key, set()).add(name)
         self._slots[name] = slots
@@ -310,7 +314,7 @@ class SlotIndex:
         for each in slots.sets:
             _clear(self._sets, each, own)
         for driver in slots.limits:
-            _clear(self._room[driver], slots.free(driver), own)
+            _clear(self._room[driver], (slots.limits[driver], slots.free(driver)), own)
         for key in slots.present:
             self._holders[key].discard(name)
             if not self._holders[key]:

@@ -258,9 +258,16 @@ def preemption_result(chosen: Iterable[Candidate]) -> dict[str, Any]:
     }
 
 
-def priorities(scores: Mapping[str, int]) -> list[dict[str, Any]]:
-    """HostPriorityList: a bare array."""
-    return [{"Host": host, "Score": score} for host, score in scores.items()]
+def priorities(scores: Mapping[int, Sequence[str]]) -> bytes:
+    """HostPriorityList, a bare array, of the nodes by their scores."""
+    return b"[%b]" % b",".join(_priorities(score, names) for score, names in scores.items() if names)
+
+
+def _priorities(score: int, names: Sequence[str]) -> bytes:
+    said = f'","Score":{score}}},{{"Host":"'.join(names).encode()
+    if "".join(names).encode().translate(None, _PLAIN):  # something to escape
+        return orjson.dumps([{"Host": name, "Score": score} for name in names])[1:-1]
+    return b'{"Host":"%b","Score":%d}' % (said, score)
 
 
 def binding_result(error: str = "") -> dict[str, str]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from extender.masks import Mask, Ranks
 from extender.scores import attached, capacity_fit, headroom
 from extender.snapshot import Snapshot
 from extender.verdict import Verdicts
@@ -18,9 +19,9 @@ MAX_SCORE: Final = 10
 
 @dataclass(frozen=True)
 class Score:
-    """A pure function from verdicts to 0–100 by name of feasible nodes, 0 for the others; None: nothing to judge."""
+    """A pure function from verdicts to 0–100 for the feasible nodes; None: nothing to judge."""
 
-    judge: Callable[[Pod, Verdicts, Snapshot], Mapping[str, int] | None]
+    judge: Callable[[Pod, Verdicts, Snapshot], Ranks | None]
     weight: int
 
 
@@ -31,15 +32,33 @@ SCORES: Final[Mapping[str, Score]] = {
 }
 
 
-def prioritize(pod: Pod, verdicts: Verdicts, snapshot: Snapshot) -> dict[str, int]:
-    """The feasible nodes with their scores, 0 to 10, the more the better; all 0 where nothing was to be judged."""
+def prioritize(pod: Pod, verdicts: Verdicts, snapshot: Snapshot) -> dict[int, Mask]:
+    """The feasible nodes by their scores, 0 to 10, the more the better; all 0 where nothing was to be judged."""
     judged = [(each.judge(pod, verdicts, snapshot), each.weight) for each in SCORES.values()]
-    opinions = [(scores, weight) for scores, weight in judged if scores is not None]
+    opinions = [(ranks, weight) for ranks, weight in judged if ranks is not None]
     total = sum(weight for _, weight in opinions) * 100
-    return {
-        name: _rounded(MAX_SCORE * sum(scores.get(name, 0) * weight for scores, weight in opinions), total)
-        for name in snapshot.nodes.names_of(verdicts.feasible)
-    }
+    sums: Ranks = {0: verdicts.feasible}
+    for ranks, weight in opinions:
+        sums = _added(sums, ranks, weight)
+    scores = dict[int, Mask]()
+    for each, nodes in sums.items():
+        score = _rounded(MAX_SCORE * each, total)
+        scores[score] = scores.get(score, 0) | nodes
+    return scores
+
+
+def _added(sums: Ranks, ranks: Ranks, weight: int) -> dict[int, Mask]:
+    """The sums with the weighted ranks of the same nodes."""
+    found = dict[int, Mask]()
+    for so_far, nodes in sums.items():
+        left = nodes
+        for rank, ranked in ranks.items():
+            if here := left & ranked:
+                found[so_far + rank * weight] = found.get(so_far + rank * weight, 0) | here
+                left &= ~here
+        if left:
+            found[so_far] = found.get(so_far, 0) | left
+    return found
 
 
 def _rounded(numerator: int, denominator: int) -> int:

@@ -1,14 +1,14 @@
 """AttachedAlready: the share of the pod's volumes that are attached to the node, so that nothing has to be moved."""
 
 from collections import Counter
-from collections.abc import Mapping
 
+from extender.masks import Mask, Ranks, bit
 from extender.snapshot import Snapshot
 from extender.verdict import Verdicts
 from model.workloads import Pod
 
 
-def judge(pod: Pod, verdicts: Verdicts, snapshot: Snapshot) -> Mapping[str, int] | None:
+def judge(pod: Pod, verdicts: Verdicts, snapshot: Snapshot) -> Ranks | None:
     """Percent of the volumes that the pod's claims are bound to; nothing to judge where none is attached anywhere."""
     volumes = {claim.spec.volume_name for _, _, claim in snapshot.stores.pod_claims(pod) if claim is not None} - {""}
     attached = Counter(
@@ -19,4 +19,8 @@ def judge(pod: Pod, verdicts: Verdicts, snapshot: Snapshot) -> Mapping[str, int]
     feasible = verdicts.feasible & snapshot.nodes.mask_of(attached)
     if not feasible:
         return None
-    return {name: 100 * attached[name] // len(volumes) for name in snapshot.nodes.names_of(feasible)}
+    ranks = dict[int, Mask]()
+    for name in snapshot.nodes.names_of(feasible):
+        percent = 100 * attached[name] // len(volumes)
+        ranks[percent] = ranks.get(percent, 0) | bit(snapshot.nodes.position[name])
+    return ranks

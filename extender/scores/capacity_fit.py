@@ -4,10 +4,11 @@ By the default shape the most room left wins: the largest volume, the emptiest p
 StorageCapacityScoring and `shape` of VolumeBindingArgs.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import pairwise
 
-from extender.masks import positions
+from extender import masks
+from extender.masks import Ranks, positions
 from extender.snapshot import Shape, Snapshot
 from extender.verdict import Verdicts
 from model import quantity
@@ -18,7 +19,7 @@ _Use = dict[str, tuple[int, int]]
 """class → (bytes requested, bytes there)"""
 
 
-def judge(_pod: Pod, verdicts: Verdicts, snapshot: Snapshot) -> Mapping[str, int] | None:
+def judge(_pod: Pod, verdicts: Verdicts, snapshot: Snapshot) -> Ranks | None:
     """The mean over the classes of what is used of them; 0 for nodes where nothing is known of any."""
     uses = dict[int, _Use]()
     for position, storage_class, requested, there in _made(verdicts):
@@ -28,7 +29,10 @@ def judge(_pod: Pod, verdicts: Verdicts, snapshot: Snapshot) -> Mapping[str, int
     uses |= _taken(verdicts)
     if not uses:
         return None
-    return {snapshot.nodes.names[position]: _mean(use, snapshot.rules.shape) for position, use in uses.items()}
+    ranks = dict[int, list[int]]()
+    for position, use in uses.items():
+        ranks.setdefault(_mean(use, snapshot.rules.shape), []).append(position)
+    return {rank: masks.of(ranked, snapshot.nodes.size) for rank, ranked in ranks.items()}
 
 
 def at(shape: Shape, utilization: int) -> int:

@@ -4,16 +4,20 @@ from itertools import pairwise
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from extender.filters import evaluate
-from extender.scores import SCORES, prioritize
+from extender.masks import Ranks
+from extender.scores import SCORES, headroom, prioritize
 from extender.scores.capacity_fit import at
+from extender.slots import pod_slots
 from extender.snapshot import MOST_ROOM_LEFT, Shape
+from extender.verdict import EvaluationError
 from model import names
 from model.meta import JSON
 from model.workloads import Pod
+from tests.extender.clusters import Draw
 from tests.extender.objects import claim, csi_node, node, pod, storage_class, volume
 from tests.extender.tables import Cluster
 
@@ -41,7 +45,13 @@ def _all(wanted: JSON, objects: tuple[JSON, ...]) -> tuple[dict[str, int], dict[
     view = msgspec.convert(wanted, Pod, strict=False)
     verdicts = evaluate(view, snapshot, snapshot.nodes.all)
     judged = {name: score.judge(view, verdicts, snapshot) for name, score in SCORES.items()}
-    return prioritize(view, verdicts, snapshot), {name: each and dict(each) for name, each in judged.items()}
+
+    def by_name(ranks: Ranks) -> dict[str, int]:
+        return {name: rank for rank, nodes in ranks.items() for name in snapshot.nodes.names_of(nodes)}
+
+    return by_name(prioritize(view, verdicts, snapshot)), {
+        name: None if each is None else by_name(each) for name, each in judged.items()
+    }
 
 
 def report(zone: str, capacity: str | None = None, largest: str | None = None) -> JSON:
@@ -192,3 +202,28 @@ def test_a_node_with_the_volumes_attached_is_preferred():
 def test_a_disk_that_only_nodes_with_a_csi_node_could_not_name_is_no_fault_without_one():
     disk = {"name": "d", "azureDisk": {"diskName": "d", "diskURI": "/d", "kind": "Shared"}}
     assert scores(pod("p", volumes=[disk])) == {"n1": 0, "n2": 0}
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**40))
+def test_headroom_by_masks_is_what_each_node_has(seed: int):
+    draw = Draw(seed)
+    sent = draw.pod("p")
+    snapshot = Cluster(draw.cluster(sent)).snapshot
+    wanted = msgspec.convert(sent, Pod, strict=False)
+    try:
+        verdicts = evaluate(wanted, snapshot, snapshot.nodes.all)
+    except EvaluationError:
+        return
+    ranks = headroom.judge(wanted, verdicts, snapshot)
+    if ranks is None:
+        return
+    assert sum(nodes.bit_count() for nodes in ranks.values()) == verdicts.feasible.bit_count()
+    new = pod_slots(wanted, snapshot.stores, migrated=True)
+    for rank, nodes in ranks.items():
+        for name in snapshot.nodes.names_of(nodes):
+            held = snapshot.slots.on(name)
+            more = [driver for key, driver in new.items() if key not in held.present]
+            limits = {driver: held.limits[driver] for driver in new.values() if driver in held.limits}
+            left = [100 * max(held.free(each) - more.count(each), 0) // max(limits[each], 1) for each in limits]
+            assert rank == min(left, default=100)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from extender.wire import Candidates, WireError, filter_result, read
+from extender.wire import Candidates, WireError, filter_result, priorities, read
 from model.meta import JSON
 from tests.extender.objects import node, pod
 
@@ -85,3 +85,10 @@ def test_whole_nodes_are_named_wherever_their_name_is():
         found = asked(encoded)
         assert list(found.names) == ["first", "last", "n" * 300]
         assert json.loads(filter_result(found))["Nodes"]["items"] == whole
+
+
+def test_hosts_are_listed_with_their_scores():
+    scores = {0: ["a.b", "c"], 7: ['quo"ted', "é"], 10: [], 3: ["d"]}
+    said = json.loads(priorities(scores))
+    assert said == [{"Host": host, "Score": score} for score, hosts in scores.items() for host in hosts]
+    assert json.loads(priorities({})) == []
