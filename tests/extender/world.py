@@ -227,13 +227,14 @@ async def running(
     world: World,
     *,
     heals: bool = True,
+    adopts: bool = False,
     recorder: EventRecorder | None = None,
     ready: bool = True,
     **limits: float,
 ) -> AsyncIterator[Caller]:
     """An extender over the world, on a free port; from when it answers, unless it need not be `ready`."""
     registry = CollectorRegistry()
-    settings = ExtenderSettings(bind=BindLimits(**limits), heals=heals)
+    settings = ExtenderSettings(bind=BindLimits(**limits), heals=heals, adopts=adopts)
     service = Extender(world.caches, world, registry, recorder=recorder, settings=settings)
     app = make_app(service.routes(), max_body_bytes=64 << 20, deadline_seconds=60.0)
     task = asyncio.create_task(service.run())
