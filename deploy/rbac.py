@@ -1,15 +1,16 @@
 """What each component may do with the API server: the calls it makes, no more and no less.
 
 One table; tests/deploy compares it with the requests that the components send. What a component watches comes from its
-own table of caches. Nothing is granted by wildcard; secrets and leases by name, in Lading's own namespace alone.
+own table of caches. Nothing is granted by wildcard; secrets and leases by name, in Lading's own namespace alone, unless
+it is said that a driver's sidecar may read all secrets.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 from controllers.table import ROWS
+from deploy.csi_sidecar import Sidecar, sidecar
+from deploy.grants import TELLS, Component, Grant, Mode, Names, Place, cached, grant, own
 from kube.caches import ALL
 from model.meta import JSON
 from model.resources import (
@@ -24,164 +25,67 @@ from model.resources import (
     SECRETS,
     VALIDATING_WEBHOOKS,
     VOLUMES,
-    Resource,
 )
 from webhooks.settings import Settings
+
+__all__ = ["Component", "Grant", "Mode", "Names", "Place", "Sidecar", "grants", "roles"]
 
 GROUP: Final = "rbac.authorization.k8s.io"
 VERSION: Final = f"{GROUP}/v1"
 DEFAULT_RULES: Final = Settings()
-
-
-class Component(StrEnum):
-    """What runs under a service account of its own."""
-
-    EXTENDER = "extender"
-    WEBHOOKS = "webhooks"
-    CONTROLLERS = "controllers"
-
-
+DEFAULT_NAMES: Final = Names()
+DEFAULT_SIDECAR: Final = Sidecar()
 OWN_CERTIFICATES: Final = (Component.WEBHOOKS,)
 """Who keeps up certificates itself unless said otherwise: whoever does can read the authority's key."""
 
-
-class Mode(StrEnum):
-    """How Lading stands to the stock components."""
-
-    BESIDE = "beside"
-    """The stock ones stay; the extender filters and scores."""
-    INSTEAD = "instead"
-    """The stock ones are off; the extender binds, the controllers run."""
-
-
-@dataclass(frozen=True)
-class Names:
-    """What objects of one installation are called."""
-
-    release: str = "lading"
-    namespace: str = "lading"
-    recycler: str = "default"
-    """The namespace of the pods that empty recycled volumes."""
-
-    def account(self, component: Component) -> str:
-        """The service account, and the roles bound to it."""
-        return f"{self.release}-{component}"
-
-    @property
-    def secret(self) -> str:
-        """The Secret that keeps the authorities."""
-        return f"{self.release}-webhook-ca"
-
-    @property
-    def registration(self) -> str:
-        """The mutating and the validating webhook configuration."""
-        return self.release
-
-    def lease(self, component: Component) -> str:
-        """The Lease that the leader of a component's replicas holds."""
-        return self.account(component)
-
-
-class Place(StrEnum):
-    """Where something is granted."""
-
-    CLUSTER = "cluster"
-    """Everywhere."""
-    OWN = "own"
-    """In Lading's namespace."""
-    RECYCLER = "recycler"
-    """In that of the recycler's pods."""
-
-    def namespace(self, names: Names) -> str:
-        """Its name; "" for the whole cluster."""
-        return {Place.CLUSTER: "", Place.OWN: names.namespace, Place.RECYCLER: names.recycler}[self]
-
-
-@dataclass(frozen=True)
-class Grant:
-    """Verbs on a resource."""
-
-    resource: Resource[Any]
-    verbs: frozenset[str]
-    subresource: str = ""
-    names: tuple[str, ...] = ()
-    """Only objects of these names; can not restrict `create`, as RBAC does not know a new object's name."""
-    place: Place = Place.CLUSTER
-    silent: bool = False
-    """Asked for by an admission plugin when something else is written, so that no call shows it."""
-
-    @property
-    def plural(self) -> str:
-        """The resource as RBAC spells it."""
-        return f"{self.resource.plural}/{self.subresource}" if self.subresource else self.resource.plural
-
-
-def _grant(
-    resource: Resource[Any], verbs: str, subresource: str = "", place: Place = Place.CLUSTER, *, silent: bool = False
-) -> Grant:
-    return Grant(resource, frozenset(verbs.split()), subresource, place=place, silent=silent)
-
-
-def _cached(resources: Iterable[Resource[Any]]) -> tuple[Grant, ...]:
-    """What an informer asks for."""
-    return tuple(_grant(each, "list watch") for each in resources)
-
-
-def _own(resource: Resource[Any], verbs: str, *names: str) -> Grant:
-    return Grant(resource, frozenset(verbs.split()), names=names, place=Place.OWN)
-
-
-TELLS: Final = (_grant(EVENTS, "create patch"),)
-"""Events are written where the object lives that they are about."""
-
 EXTENDER: Final[Mapping[Mode, tuple[Grant, ...]]] = {
-    Mode.BESIDE: (*_cached(ALL), *TELLS),
+    Mode.BESIDE: (*cached(ALL), *TELLS),
     Mode.INSTEAD: (
-        *_cached(ALL),
-        _grant(PODS, "get"),
-        _grant(NODES, "get"),
-        _grant(PODS, "create", "binding"),
-        _grant(VOLUMES, "patch"),
-        _grant(CLAIMS, "patch"),
+        *cached(ALL),
+        grant(PODS, "get"),
+        grant(NODES, "get"),
+        grant(PODS, "create", "binding"),
+        grant(VOLUMES, "patch"),
+        grant(CLAIMS, "patch"),
         *TELLS,
     ),
 }
 
 CONFIRMED: Final[Mapping[str, Grant]] = {
-    "pv-stale-claimref": _grant(CLAIMS, "get"),
-    "pvc-cross-namespace-grant": _grant(REFERENCE_GRANTS, "list"),
-    "pvc-drop-selected-node": _grant(NODES, "get"),
+    "pv-stale-claimref": grant(CLAIMS, "get"),
+    "pvc-cross-namespace-grant": grant(REFERENCE_GRANTS, "list"),
+    "pvc-drop-selected-node": grant(NODES, "get"),
 }
 """What rules have read live, as their decisions rest on its absence."""
 
 CONTROLLERS: Final[Mapping[str, tuple[Grant, ...]]] = {
     "persistentvolume-binder-controller": (
-        _grant(CLAIMS, "get patch"),
-        _grant(CLAIMS, "patch", "status"),
-        _grant(VOLUMES, "get patch"),
-        _grant(VOLUMES, "patch", "status"),
-        _grant(PODS, "get create delete", place=Place.RECYCLER),
-        _grant(EVENTS, "watch", place=Place.RECYCLER),
+        grant(CLAIMS, "get patch"),
+        grant(CLAIMS, "patch", "status"),
+        grant(VOLUMES, "get patch"),
+        grant(VOLUMES, "patch", "status"),
+        grant(PODS, "get create delete", place=Place.RECYCLER),
+        grant(EVENTS, "watch", place=Place.RECYCLER),
         *TELLS,
     ),
     "persistentvolumeclaim-protection-controller": (
-        _grant(CLAIMS, "patch"),
-        _grant(CLAIMS, "patch", "status"),
-        _grant(PODS, "list"),
+        grant(CLAIMS, "patch"),
+        grant(CLAIMS, "patch", "status"),
+        grant(PODS, "list"),
     ),
-    "persistentvolume-protection-controller": (_grant(VOLUMES, "patch"),),
-    "persistentvolume-expander-controller": (_grant(CLAIMS, "patch"), *TELLS),
+    "persistentvolume-protection-controller": (grant(VOLUMES, "patch"),),
+    "persistentvolume-expander-controller": (grant(CLAIMS, "patch"), *TELLS),
     "ephemeral-volume-controller": (
-        _grant(CLAIMS, "create"),
+        grant(CLAIMS, "create"),
         # A claim that its pod's deletion waits for: whoever may not finalize the pod may not say so.
-        _grant(PODS, "update", "finalizers", silent=True),
+        grant(PODS, "update", "finalizers", silent=True),
         *TELLS,
     ),
     "plugin-provisioner": (
-        _grant(NODES, "get"),
-        _grant(CLAIMS, "get patch"),
-        _grant(VOLUMES, "get create patch delete"),
-        _grant(VOLUMES, "patch", "status"),
+        grant(NODES, "get"),
+        grant(CLAIMS, "get patch"),
+        grant(VOLUMES, "get create patch delete"),
+        grant(VOLUMES, "patch", "status"),
         *TELLS,
     ),
 }
@@ -191,8 +95,8 @@ CONTROLLERS: Final[Mapping[str, tuple[Grant, ...]]] = {
 def webhooks(rules: Settings) -> tuple[Grant, ...]:
     """What the webhooks need for the rules that run."""
     live = (CONFIRMED[each.name] for each in rules.all_rules if each.name in CONFIRMED)
-    namespaces = (_grant(NAMESPACES, "get"),) if rules.looks_at_namespaces else ()
-    return (*_cached(rules.caches), *live, *namespaces)
+    namespaces = (grant(NAMESPACES, "get"),) if rules.looks_at_namespaces else ()
+    return (*cached(rules.caches), *live, *namespaces)
 
 
 def upkeep(names: Names, *, injects: bool = True) -> tuple[Grant, ...]:
@@ -202,8 +106,8 @@ def upkeep(names: Names, *, injects: bool = True) -> tuple[Grant, ...]:
     """
     registration, verbs = (names.registration,), frozenset({"get", "list", "watch", "patch"} if injects else {"get"})
     return (
-        _own(SECRETS, "create"),
-        _own(SECRETS, "get list watch patch", names.secret),
+        own(SECRETS, "create"),
+        own(SECRETS, "get list watch patch", names.secret),
         Grant(MUTATING_WEBHOOKS, verbs, names=registration),
         Grant(VALIDATING_WEBHOOKS, verbs, names=registration),
     )
@@ -215,12 +119,12 @@ def controller(name: str) -> tuple[Grant, ...]:
     Raises:
         KeyError: no controller has that name.
     """
-    return (*_cached(ROWS[name].caches), *CONTROLLERS[name])
+    return (*cached(ROWS[name].caches), *CONTROLLERS[name])
 
 
 def leadership(names: Names, component: Component) -> tuple[Grant, ...]:
     """What electing a leader takes."""
-    return (_own(LEASES, "create"), _own(LEASES, "get patch", names.lease(component)))
+    return (own(LEASES, "create"), own(LEASES, "get patch", names.lease(component)))
 
 
 def grants(
@@ -230,7 +134,8 @@ def grants(
     controllers: Sequence[str] = tuple(ROWS),
     own_certificates: Collection[Component] = OWN_CERTIFICATES,
     rules: Settings = DEFAULT_RULES,
-    names: Names = Names(),
+    names: Names = DEFAULT_NAMES,
+    beside: Sidecar = DEFAULT_SIDECAR,
 ) -> tuple[Grant, ...]:
     """All that a component needs.
 
@@ -241,6 +146,7 @@ def grants(
         own_certificates: those that keep up their certificates themselves, the webhooks or the extender.
         rules: those of the webhooks.
         names: of this installation.
+        beside: the driver, and what runs beside it.
 
     Raises:
         KeyError: no controller has that name.
@@ -255,6 +161,8 @@ def grants(
         case Component.CONTROLLERS:
             needed = tuple(grant for name in controllers for grant in controller(name))
             return (*needed, *leadership(names, component)) if needed else ()
+        case Component.CSI_SIDECAR:
+            return sidecar(beside)
 
 
 def roles(
@@ -264,16 +172,23 @@ def roles(
     controllers: Sequence[str] = tuple(ROWS),
     own_certificates: Collection[Component] = OWN_CERTIFICATES,
     rules: Settings = DEFAULT_RULES,
-    names: Names = Names(),
+    names: Names = DEFAULT_NAMES,
+    beside: Sidecar = DEFAULT_SIDECAR,
 ) -> list[JSON]:
     """The manifests: service account, ClusterRole and Role as far as there is something to grant, and their bindings.
 
     The arguments are those of `grants`.
     """
     needed = grants(
-        component, mode=mode, controllers=controllers, own_certificates=own_certificates, rules=rules, names=names
+        component,
+        mode=mode,
+        controllers=controllers,
+        own_certificates=own_certificates,
+        rules=rules,
+        names=names,
+        beside=beside,
     )
-    account = names.account(component)
+    account = names.sidecar(beside.driver) if component is Component.CSI_SIDECAR else names.account(component)
     manifests = [_object("v1", "ServiceAccount", account, names, namespace=names.namespace)]
     for place in Place:
         allowed = list(_rules(each for each in needed if each.place is place))

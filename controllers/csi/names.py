@@ -1,5 +1,6 @@
 """The controllers beside a driver: their names, and what each reads. Apart from `table`, as this loads no gRPC."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -42,6 +43,21 @@ def chosen(expression: str) -> tuple[tuple[str, ...], bool]:
     names = select(expression, (*NAMES, REGISTRAR))
     named = REGISTRAR in {item.strip() for item in expression.split(",")}
     return tuple(name for name in names if name != REGISTRAR), named and REGISTRAR in names
+
+
+def plain(driver: str) -> str:
+    """A driver's name as a part of an object's name."""
+    return re.sub(r"[^a-z0-9.]", "-", driver.lower()).strip("-.")
+
+
+def lease(driver: str) -> str:
+    """The Lease that the leader of a driver's sidecars holds, unless it is said otherwise."""
+    return f"lading-csi-{plain(driver)}"
+
+
+def journal(driver: str) -> str:
+    """The ConfigMap in which a driver's calls under way are written down."""
+    return f"lading-csi-{plain(driver)}-calls"
 
 
 def cached(names: Sequence[str], *, pods: bool = False) -> tuple[Resource[Any], ...]:

@@ -9,10 +9,11 @@ import orjson
 import typer
 import yaml
 
+from controllers.csi.names import chosen as chosen_beside
 from deploy import scheduler as scheduler_config
 from deploy import webhooks as registrations
 from deploy.cert_manager import certificates, injected
-from deploy.rbac import OWN_CERTIFICATES, Component, Mode, Names, roles
+from deploy.rbac import OWN_CERTIFICATES, Component, Mode, Names, Sidecar, roles
 from deploy.scheduler import Trust
 from deploy.snapshot_crds import definitions
 from lading.cli import options
@@ -150,17 +151,37 @@ def rbac(
             show_default=", ".join(OWN_CERTIFICATES),
         ),
     ] = None,
+    csi_driver: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A driver that `lading csi-sidecar` runs beside (repeatable)."),
+    ] = None,
+    csi_controllers: Annotated[
+        str, typer.Option(metavar="LIST", help="What of it runs there, as its --controllers.")
+    ] = "*",
+    csi_secrets: Annotated[
+        bool,
+        typer.Option(
+            "--csi-secrets",
+            help="Let it read every Secret of the cluster, as classes may name any. "
+            "Without, grant `get` on those that they do name.",
+        ),
+    ] = False,
     settings: options.RuleSettings = None,
     output: OutputOption = Output.YAML,
 ) -> None:
     """Print service accounts and roles: what each component asks of the API server, and no more.
 
-    beside: for the extender and the webhooks. instead: for the controllers too.
+    beside: for the extender and the webhooks. instead: for the controllers too. For a CSI driver's sidecar where
+    its name is given.
     """
-    components = [each for each in Component if mode is Mode.INSTEAD or each is not Component.CONTROLLERS]
+    whole = (Component.EXTENDER, Component.WEBHOOKS)
+    components = (*whole, Component.CONTROLLERS) if mode is Mode.INSTEAD else whole
     names = Names(namespace=namespace)
     rules, own = chosen(settings), OWN_CERTIFICATES if own_certs is None else own_certs
-    made = (roles(each, mode=mode, own_certificates=own, rules=rules, names=names) for each in components)
+    made = [roles(each, mode=mode, own_certificates=own, rules=rules, names=names) for each in components]
+    run, _ = chosen_beside(csi_controllers)
+    drivers = (Sidecar(each, run, csi_secrets) for each in csi_driver or ())
+    made += [roles(Component.CSI_SIDECAR, names=names, beside=each) for each in drivers]
     _print([manifest for manifests in made for manifest in manifests], output)
 
 

@@ -11,7 +11,7 @@ import typer
 from prometheus_client import CollectorRegistry
 
 from controllers.csi.able import able
-from controllers.csi.names import NAMES, REGISTRAR, chosen
+from controllers.csi.names import NAMES, REGISTRAR, chosen, lease
 from controllers.csi.settings import SidecarSettings
 from controllers.csi.snapshotter.served import with_kinds
 from lading.cli import csi_options, options
@@ -30,7 +30,6 @@ _VOLUMES = "Making volumes"
 _ROOM = "Reporting what is left"
 _DEFAULTS: Final = SidecarSettings()
 _PREFIX: Final = re.compile(r"[a-z0-9](?:[-a-z0-9.]{0,100}[a-z0-9])?")
-_LEASE: Final = "lading-csi-{driver}"
 
 Address = Annotated[
     str,
@@ -58,7 +57,7 @@ LeaseName = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help=f"The Lease; by default {_LEASE.format(driver='DRIVER')}.",
+        help=f"The Lease; by default {lease('DRIVER')}, in lower case.",
         rich_help_panel="Leader election",
         show_default=False,
     ),
@@ -276,8 +275,8 @@ def csi_sidecar(
             own = replace(settings, namespace=namespace or given.namespace)
             able_to = able(names, expression, driver.calls | driver.node_calls)
             working = await with_kinds(able_to, expression, given.client)
-            lease = lease_name or _LEASE.format(driver=_dns(driver.name))
-            election = options.election((lease_namespace, lease), times, elects=leader_elect)
+            led_by = lease_name or lease(driver.name)
+            election = options.election((lease_namespace, led_by), times, elects=leader_elect)
             yield csi_sidecar_services(given, working, driver, election(given.namespace), own, besides)
 
     @asynccontextmanager
@@ -288,8 +287,3 @@ def csi_sidecar(
     if names:
         run_opened(process, opened)
     run_alone(process, alone)
-
-
-def _dns(driver: str) -> str:
-    """A driver's name as a part of an object's name."""
-    return re.sub(r"[^a-z0-9.]", "-", driver.lower()).strip("-.")

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from controllers.csi.context import SidecarContext
+from controllers.csi.names import journal
 from controllers.csi.places import Places
 from controllers.csi.provisioner.asking import Asking, ElsewhereError, PopulatedError
 from controllers.csi.provisioner.decide import Key, Later, Make, Nothing, Refuse, is_asked, turn
@@ -40,7 +41,7 @@ class Provisioner:
         self._settings = settings
         self._recorder = base.recorder(f"{self._driver}_{socket.gethostname()}_{uuid.uuid4()}")
         identity = f"{time.time_ns() // 10**6}-{uuid.uuid4().hex[:4]}-{self._driver}"
-        self._journal = Journal(base.client, settings.namespace, journal_name(self._driver))
+        self._journal = Journal(base.client, settings.namespace, journal(self._driver))
         self._sources = Sources(context)
         places = Places(base.caches, self._driver)
         self._asking = Asking(context, places, self._sources)
@@ -173,8 +174,3 @@ class Provisioner:
 
     def _waiting(self) -> Iterable[str]:
         return [str(Key.of(each)) for each in self._caches.claims.values() if is_asked(each, self._driver)]
-
-
-def journal_name(driver: str) -> str:
-    """The name of the ConfigMap in which a driver's calls under way are written down."""
-    return f"lading-csi-{driver.lower()}-calls"
