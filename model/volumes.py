@@ -207,6 +207,13 @@ class ClaimSpec(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     volume_attributes_class_name: str | None = None
 
 
+class ModifyVolumeStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """How far it is that a claim's volume gets the attributes of another class."""
+
+    target_volume_attributes_class_name: str = ""
+    status: str = ""
+
+
 class ClaimStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """status of a PersistentVolumeClaim."""
 
@@ -214,6 +221,8 @@ class ClaimStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     access_modes: tuple[str, ...] | None = None
     capacity: dict[str, str] | None = None
     current_volume_attributes_class_name: str | None = None
+    modify_volume_status: ModifyVolumeStatus | None = None
+    """None where nothing is under way."""
     allocated_resources: dict[str, str] | None = None
     """What growing is under way to, or went to last."""
     allocated_resource_statuses: dict[str, str] | None = None

@@ -5,13 +5,12 @@ end before another size is tried; one that has failed for good gives way to what
 Rule: "Recovering from failure when expanding volumes" in the Kubernetes documentation, as external-resizer plays it.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from controllers.csi.conditions import holds_true
 from model import quantity
-from model.meta import JSON
 from model.names import NODE_EXPANSION_NOT_REQUIRED, STORAGE_RESIZER
 from model.volumes import ClaimPhase, PersistentVolume, PersistentVolumeClaim, VolumeSpec
 from storage.translation import TranslationError, plugin_of, to_csi
@@ -193,7 +192,7 @@ def status(claim: PersistentVolumeClaim) -> str:
 
 def has_condition(claim: PersistentVolumeClaim, condition: Condition) -> bool:
     """Whether the claim has it, and it is true."""
-    return any(each.get("type") == condition and each.get("status") == "True" for each in claim.status.conditions or ())
+    return holds_true(claim.status.conditions, condition)
 
 
 def wakes(old: PersistentVolumeClaim | None, new: PersistentVolumeClaim) -> bool:
@@ -207,29 +206,6 @@ def wakes(old: PersistentVolumeClaim | None, new: PersistentVolumeClaim) -> bool
 
 def _facts(claim: PersistentVolumeClaim) -> tuple[str, str, str | None]:
     return claim.status.phase, claim.spec.volume_name, claim.annotations.get(STORAGE_RESIZER)
-
-
-def merged(before: tuple[JSON, ...] | None, news: Mapping[Condition, str], now: str, *, keep: bool) -> list[JSON]:
-    """A claim's conditions with these set, each with its message; others of ours stay only if told to.
-
-    One that is set already keeps the time since when it is.
-    """
-    kept, left = [], dict(news)
-    for each in before or ():
-        known = str(each.get("type"))
-        if known not in Condition.__members__.values():
-            kept.append(each)
-        elif known in left:
-            kept.append(_condition(Condition(known), left.pop(Condition(known)), now, each))
-        elif keep:
-            kept.append(each)
-    return [*kept, *(_condition(condition, message, now, {}) for condition, message in left.items())]
-
-
-def _condition(condition: Condition, message: str, now: str, before: JSON) -> JSON:
-    since = before.get("lastTransitionTime") if before.get("status") == "True" else None
-    told = {"message": message} if message else {}
-    return {"type": str(condition), "status": "True", "lastTransitionTime": since or now, **told}
 
 
 def needs_no_mark(grow: Grow) -> bool:

@@ -11,6 +11,7 @@ from typing import Final, NoReturn, assert_never
 import structlog
 from grpc import StatusCode
 
+from controllers.csi.conditions import merged
 from controllers.csi.resizer.decide import (
     STORAGE,
     Action,
@@ -22,7 +23,6 @@ from controllers.csi.resizer.decide import (
     NotThere,
     Slowly,
     Status,
-    merged,
     needs_no_mark,
 )
 from controllers.csi.resizer.expansion import Expansion
@@ -165,7 +165,8 @@ class Executor:
         return await self._write.patch(CLAIMS, claim, change, subresource="status")
 
     def _conditions(self, claim: PersistentVolumeClaim, news: dict[Condition, str], *, keep: bool) -> list[JSON]:
-        return merged(claim.status.conditions, news, self._now(), keep=keep)
+        told = {str(condition): {"message": message} for condition, message in news.items()}
+        return merged(claim.status.conditions, told, self._now(), dropped=() if keep else tuple(Condition))
 
     def _tell(self, claim: PersistentVolumeClaim, kind: EventType, reason: str, message: str) -> None:
         self._recorder.event(claim, CLAIMS, kind, reason, message)
