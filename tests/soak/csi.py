@@ -21,7 +21,7 @@ from typing import Annotated, Final
 import structlog
 import typer
 
-from controllers.csi.provisioner.controller import journal_name
+from controllers.csi.names import journal
 from kube.caches import Caches
 from kube.client import Client
 from kube.errors import NotFound
@@ -138,7 +138,7 @@ class Soak:
 
     async def _journal(self) -> list[str]:
         try:
-            return [*((await self.client.get(CONFIG_MAPS, journal_name(DRIVER), NAMESPACE)).data or {})]
+            return [*((await self.client.get(CONFIG_MAPS, journal(DRIVER), NAMESPACE)).data or {})]
         except NotFound:
             return []
 
