@@ -34,6 +34,8 @@ class Shelf:
     deletion_faults: list[StatusCode] = field(default_factory=list)
     answer: dict[str, Any] = field(default_factory=dict)
     """What the answer says otherwise."""
+    unfilled: bool = False
+    """Whether volumes are made empty that were to be filled."""
     calls: int = 0
     hangs_before: int = 0
     hangs_after: int = 0
@@ -59,7 +61,7 @@ class Shelf:
             capacity_bytes=request.capacity_range.required_bytes,
             accessible_topology=request.accessibility_requirements.preferred[:1],
         )
-        if request.HasField("volume_content_source"):
+        if request.HasField("volume_content_source") and not self.unfilled:
             volume.content_source.CopyFrom(request.volume_content_source)
         for key, value in self.answer.items():
             volume.ClearField(key)
