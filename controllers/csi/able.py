@@ -10,6 +10,7 @@ log = structlog.get_logger()
 NEEDED: Final[Mapping[str, str]] = {
     "csi-provisioner": "CREATE_DELETE_VOLUME",
     "csi-resizer": "EXPAND_VOLUME",
+    "csi-modifier": "MODIFY_VOLUME",
     "csi-capacity": "GET_CAPACITY",
     "csi-snapshotter": "CREATE_DELETE_SNAPSHOT",
 }

@@ -24,6 +24,7 @@ CACHES: Final[Mapping[str, tuple[Resource[Any], ...]]] = {
     "csi-provisioner": (CLAIMS, VOLUMES, CLASSES, NODES, CSI_NODES, ATTACHMENTS),
     "csi-attacher": (ATTACHMENTS, VOLUMES, CSI_NODES),
     "csi-resizer": (CLAIMS, VOLUMES),
+    "csi-modifier": (CLAIMS, VOLUMES),
     "csi-snapshotter": (SNAPSHOT_CONTENTS, SNAPSHOT_CLASSES),
     "snapshot-controller": (SNAPSHOTS, SNAPSHOT_CONTENTS, SNAPSHOT_CLASSES, CLAIMS, VOLUMES),
     "csi-capacity": (CAPACITIES, CLASSES, NODES, CSI_NODES, VOLUMES, CLAIMS),
