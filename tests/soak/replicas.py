@@ -35,10 +35,10 @@ class Replicas:
         await leader.start()
 
     async def memory(self) -> dict[str, int]:
-        """MiB that each process has in memory; the leader's name ends with a star."""
+        """Bytes that each process has in memory; the leader's name ends with a star."""
         leader = await self._leader()
         return {
-            f"{number}{'*' if command is leader else ''}": _resident(command.pid) >> 20
+            f"{number}{'*' if command is leader else ''}": _resident(command.pid)
             for number, command in enumerate(self._commands)
             if command.runs
         }
