@@ -59,6 +59,12 @@ CONTROLLERS: Final[Mapping[str, tuple[Grant, ...]]] = {
         grant(CLAIMS, "patch", "status"),
         *TELLS,
     ),
+    "csi-modifier": (
+        grant(VOLUMES, "patch"),
+        grant(CLAIMS, "patch", "status"),
+        grant(ATTRIBUTES_CLASSES, "get"),
+        *TELLS,
+    ),
     "csi-snapshotter": (
         grant(SNAPSHOT_CONTENTS, "get patch"),
         grant(SNAPSHOT_CONTENTS, "patch", "status"),
