@@ -90,11 +90,17 @@ class Shelf:
 
 @asynccontextmanager
 async def reached(
-    folder: Path, shelf: Shelf, *, calls: Iterable[str] = CALLS, topology: bool = False, seconds: float = 0.3
+    folder: Path,
+    shelf: Shelf,
+    *,
+    name: str = NAME,
+    calls: Iterable[str] = CALLS,
+    topology: bool = False,
+    seconds: float = 0.3,
 ) -> AsyncIterator[Driver]:
     """The driver, with these capabilities."""
     bound = [bind(wire.CREATE_VOLUME, shelf.create), bind(wire.DELETE_VOLUME, shelf.delete)]
-    async with told(folder, bound, name=NAME, controller=calls, seconds=seconds) as driver:
+    async with told(folder, bound, name=name, controller=calls, seconds=seconds) as driver:
         yield replace(driver, services=driver.services | ({TOPOLOGY} if topology else set()))
 
 
