@@ -74,7 +74,12 @@ CONTROLLERS: Final[Mapping[str, tuple[Grant, ...]]] = {
         grant(PODS, "list"),
     ),
     "persistentvolume-protection-controller": (grant(VOLUMES, "patch"),),
-    "persistentvolume-expander-controller": (grant(CLAIMS, "patch"), *TELLS),
+    "persistentvolume-expander-controller": (
+        grant(CLAIMS, "patch"),
+        grant(CLAIMS, "patch", "status"),
+        grant(VOLUMES, "patch"),
+        *TELLS,
+    ),
     "ephemeral-volume-controller": (
         grant(CLAIMS, "create"),
         # A claim that its pod's deletion waits for: whoever may not finalize the pod may not say so.

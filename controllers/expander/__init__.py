@@ -1,1 +1,1 @@
-"""For whom a growing claim waits: persistentvolume-expander-controller."""
+"""For whom a growing claim waits, and FlexVolumes that grow: persistentvolume-expander-controller."""

@@ -1,4 +1,4 @@
-"""persistentvolume-expander-controller: tells for whom claims wait that ask for more than they have."""
+"""persistentvolume-expander-controller: tells for whom growing claims wait, and gives FlexVolumes their new size."""
 
 from typing import Final
 

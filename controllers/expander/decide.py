@@ -1,12 +1,14 @@
 """Who is to grow the volume of a claim that asks for more than it has.
 
-No in-tree plugin can grow a volume any more, so all that is left to say is for whom the claim waits; where an in-tree
-volume is served by a CSI driver, that driver's resizer must be named on the claim. Rule: "Expanding Persistent Volumes
-Claims" in the Kubernetes concept page on persistent volumes.
+Mostly all that is to be said is for whom the claim waits; where an in-tree volume is served by a CSI driver, that
+driver's resizer must be named on the claim. A FlexVolume driver grows its volumes on the node, and only there, so here
+the volume is given the size that is asked for: kubelet follows. Rule: "Expanding Persistent Volumes Claims" in the
+Kubernetes concept page on persistent volumes, and what kube-controller-manager is seen to do.
 """
 
 from dataclasses import dataclass
 
+from controllers.csi.resizer.decide import Resizer, target
 from model.names import PRE_RESIZE_CAPACITY
 from model.volumes import ClaimPhase, PersistentVolume, PersistentVolumeClaim
 from storage.translation import PLUGINS, Plugin
@@ -39,7 +41,24 @@ class LeaveToDriver:
     plugin: Plugin
 
 
-Action = Nothing | NotBound | LeaveToOthers | LeaveToDriver
+@dataclass(frozen=True)
+class Grow:
+    """Give the volume its new size, and leave the rest to the node, if there is a file system to grow."""
+
+    claim: PersistentVolumeClaim
+    volume: PersistentVolume
+    driver: str
+    size: str
+
+
+@dataclass(frozen=True)
+class Grown:
+    """The node has done its part: forget what the claim had before."""
+
+    volume: PersistentVolume
+
+
+Action = Nothing | NotBound | LeaveToOthers | LeaveToDriver | Grow | Grown
 
 
 def wakes(old: PersistentVolumeClaim | None, new: PersistentVolumeClaim) -> bool:
@@ -58,5 +77,14 @@ def decide(claim: PersistentVolumeClaim, volume: PersistentVolume | None) -> Act
         return NotBound(f"volume {volume.name} is not bound to the claim")
     if claim.requested_nanos <= claim.capacity_nanos and PRE_RESIZE_CAPACITY not in volume.annotations:
         return Nothing()
+    if volume.spec.flex_volume is not None:
+        return _of_flex_volume(claim, volume, str(volume.spec.flex_volume.get("driver", "")))
     plugin = next((plugin for plugin in PLUGINS if getattr(volume.spec, plugin.source) is not None), None)
     return LeaveToDriver(claim, plugin) if plugin else LeaveToOthers(claim)
+
+
+def _of_flex_volume(claim: PersistentVolumeClaim, volume: PersistentVolume, driver: str) -> Action:
+    if claim.capacity_nanos >= max(claim.requested_nanos, volume.capacity_nanos):
+        return Grown(volume)
+    size = target(claim, volume, Resizer(driver))
+    return Nothing() if size is None else Grow(claim, volume, driver, size)

@@ -22,7 +22,11 @@ def claim(name: str, *, metadata: JSON | None = None, size: str = "1Gi", **spec:
 
 def volume(name: str, *, metadata: JSON | None = None, size: str = "1Gi", **spec: Any) -> JSON:
     """An NFS volume that is kept, unless another source is given."""
-    source = {} if spec.keys() & {"csi", "hostPath", "gcePersistentDisk"} else {"nfs": {"server": "s", "path": "/"}}
+    source = (
+        {}
+        if spec.keys() & {"csi", "hostPath", "gcePersistentDisk", "flexVolume"}
+        else {"nfs": {"server": "s", "path": "/"}}
+    )
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolume",

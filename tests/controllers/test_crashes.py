@@ -29,6 +29,13 @@ def merges(kind, name, change, space=""):
     return step
 
 
+def tells(kind, name, status, space=""):
+    async def step(made):
+        await made.merge(kind, space, name, {"status": status}, "status")
+
+    return step
+
+
 def creates(*objects):
     async def step(made):
         await made.create(*objects)
@@ -50,6 +57,11 @@ async def ties_a_second_volume(made):
     marks = {"annotations": {names.BOUND_BY_CONTROLLER: "yes"}}
     await made.create(volume("stale", metadata=marks, claimRef=reference))
 
+
+GROWING = storage_class("growing", "example.com/none", allowVolumeExpansion=True)
+FLEX = {"flexVolume": {"driver": "example.com/disk"}, "storageClassName": "growing"}
+WANTS = {"spec": {"resources": {"requests": {"storage": "3Gi"}}}}
+NODE_IS_DONE = {"capacity": {"storage": "3Gi"}, "allocatedResourceStatuses": None, "conditions": None}
 
 SCENARIOS = [
     Scenario("bind and retain", [claim("c"), volume("v"), volume("large", size="9Gi")], [GOES]),
@@ -85,6 +97,19 @@ SCENARIOS = [
         ],
     ),
     Scenario("a late default", [OPEN], [creates(DEFAULT)]),
+    Scenario(
+        "a FlexVolume grows",
+        [GROWING, claim("c", storageClassName="growing"), volume("v", **FLEX)],
+        [
+            merges("PersistentVolumeClaim", "c", WANTS, "default"),
+            tells("PersistentVolumeClaim", "c", NODE_IS_DONE, "default"),
+        ],
+    ),
+    Scenario(
+        "a FlexVolume without a file system grows",
+        [GROWING, claim("c", storageClassName="growing", volumeMode="Block"), volume("v", **FLEX, volumeMode="Block")],
+        [merges("PersistentVolumeClaim", "c", WANTS, "default")],
+    ),
 ]
 
 

@@ -17,10 +17,12 @@ from model import names
 from plugins.host_path import ROOT
 from tests.controllers.api import connected, identity
 from tests.controllers.at_work import at_work
+from tests.controllers.inprocess import storage_class
 from tests.controllers.lifecycle.loading import load
 from tests.controllers.lifecycle.references import Uids
 from tests.controllers.lifecycle.replay import swept
-from tests.controllers.states import states
+from tests.controllers.manifests import claim, volume
+from tests.controllers.states import State, states
 
 pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(600)]
 
@@ -54,6 +56,35 @@ async def test_both_end_in_the_same(seed, control_plane):
                 theirs = await outcome(api, odd, lambda: manager_at_work(control_plane, api))
                 told = {name: list(lines) for name in told if (lines := [*differences(name, theirs, ours)])}
     assert not told, "\n".join(line for lines in told.values() for line in lines)
+
+
+async def test_both_grow_a_flex_volume_by_the_same_steps(control_plane):
+    batch = [growing_flex("differential-flex-fs"), growing_flex("differential-flex-block", volumeMode="Block")]
+    async with connected(control_plane.kubeconfig) as api:
+        ours = await outcome(api, batch, lambda: at_work(control_plane.kubeconfig, api))
+        theirs = await outcome(api, batch, lambda: manager_at_work(control_plane, api))
+    assert [*differences("differential-flex", theirs, ours)] == []
+
+
+def growing_flex(name, **mode):
+    """A claim that asks for more, then for still more, while the node has done the first."""
+    spec = {"storageClassName": name, **mode}
+    asks = claim(f"{name}-c", **spec)
+    more, still_more = ({"spec": {"resources": {"requests": {"storage": size}}}} for size in ("3Gi", "5Gi"))
+    done = {"capacity": {"storage": "3Gi"}, "allocatedResourceStatuses": None, "conditions": None}
+    return State(
+        name,
+        [
+            storage_class(name, "example.com/none", allowVolumeExpansion=True),
+            volume(f"{name}-v", flexVolume={"driver": "example.com/disk"}, **spec),
+            asks,
+        ],
+        steps=[
+            {"merge": asks, "change": more},
+            {"merge": asks, "change": still_more},
+            {"merge": asks, "change": {"status": done}, "subresource": "status"},
+        ],
+    )
 
 
 async def outcome(api, batch, controllers):
@@ -94,7 +125,7 @@ async def take(api, step):
     elif "delete" in step:
         await api.delete(*identity(step["delete"]))
     elif await api.get(*identity(step["merge"])) is not None:
-        await api.merge(step["merge"], step["change"])
+        await api.merge(step["merge"], step["change"], step.get("subresource", ""))
 
 
 def comparable(obj, uids):

@@ -1,8 +1,18 @@
 """For whom a claim waits that is to grow, decided without a server."""
 
+import msgspec
 import pytest
 
-from controllers.expander.decide import LeaveToDriver, LeaveToOthers, NotBound, Nothing, decide, wakes
+from controllers.expander.decide import (
+    Grow,
+    Grown,
+    LeaveToDriver,
+    LeaveToOthers,
+    NotBound,
+    Nothing,
+    decide,
+    wakes,
+)
 from model import names
 from storage.translation import PLUGINS
 from tests.controllers.given import claim, volume
@@ -38,9 +48,50 @@ def test_a_volume_of_a_migrated_plugin_is_left_to_the_driver_that_took_over(plug
     assert decide(growing(), of(growing(), **IN_TREE[plugin.source])) == LeaveToDriver(growing(), plugin)
 
 
-@pytest.mark.parametrize("source", [{"nfs": {"server": "s", "path": "/"}}, {"flexVolume": {"driver": "a/b"}}])
-def test_a_volume_that_nobody_in_the_tree_can_grow_is_left_to_others(source):
-    assert decide(growing(), of(growing(), **source)) == LeaveToOthers(growing())
+def test_a_volume_that_nobody_in_the_tree_can_grow_is_left_to_others():
+    assert decide(growing(), of(growing(), nfs={"server": "s", "path": "/"})) == LeaveToOthers(growing())
+
+
+FLEX_VOLUME = {"flexVolume": {"driver": "example.com/disk"}}
+
+
+def flex(claim_, capacity, noted=None):
+    metadata = {"annotations": {names.PRE_RESIZE_CAPACITY: noted}} if noted else None
+    return of(claim_, metadata=metadata, capacity={"storage": capacity}, **FLEX_VOLUME)
+
+
+def with_status(claim_, **status):
+    return msgspec.structs.replace(claim_, status=msgspec.structs.replace(claim_.status, **status))
+
+
+PENDING = {"allocated_resources": {"storage": "2Gi"}, "allocated_resource_statuses": {"storage": "NodeResizePending"}}
+BEGUN = PENDING | {"allocated_resource_statuses": {"storage": "ControllerResizeInProgress"}}
+
+
+@pytest.mark.parametrize(
+    ("asks", "size"),
+    [
+        (growing("2Gi"), "2Gi"),
+        (with_status(growing("2Gi"), **BEGUN), "2Gi"),
+        (with_status(growing("3Gi"), **BEGUN), "2Gi"),
+    ],
+    ids=["asks for more", "was broken off", "was broken off and asks for still more"],
+)
+def test_a_flex_volume_gets_the_size_and_what_was_begun_is_ended_first(asks, size):
+    there = flex(asks, "1Gi")
+    assert decide(asks, there) == Grow(asks, there, "example.com/disk", size)
+
+
+@pytest.mark.parametrize("asks", [growing("2Gi"), growing("3Gi")], ids=["as before", "more"])
+def test_while_the_node_is_at_it_a_flex_volume_is_left_alone(asks):
+    waiting = with_status(asks, **PENDING)
+    assert decide(waiting, flex(asks, "2Gi", noted="1Gi")) == Nothing()
+
+
+def test_when_the_node_is_done_what_the_claim_had_before_is_forgotten():
+    done = growing("2Gi", "2Gi")
+    there = flex(done, "2Gi", noted="1Gi")
+    assert decide(done, there) == Grown(there)
 
 
 @pytest.mark.parametrize(("request_", "capacity"), [("1Gi", "1Gi"), ("1Gi", "2Gi"), ("1024Mi", "1Gi")])

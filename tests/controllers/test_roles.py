@@ -63,6 +63,12 @@ async def announces_growth(api, work):
         await api.merge(claim("c"), {"status": {"phase": "Bound", "capacity": {"storage": size}}}, "status")
         await work.settle()
     await eventually(lambda: counted(api, 2))
+    await api.create(claim("f", size="3Gi", volumeName="w"))
+    uid = (await api.get("PersistentVolumeClaim", "default", "f"))["metadata"]["uid"]
+    reference = REFERENCE | {"name": "f", "uid": uid}
+    await api.create(volume("w", claimRef=reference, flexVolume={"driver": "example.com/disk"}))
+    await api.merge(claim("f"), {"status": {"phase": "Bound", "capacity": {"storage": "1Gi"}}}, "status")
+    await work.settle()
 
 
 async def makes_claims(api, work):
