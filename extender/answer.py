@@ -45,8 +45,10 @@ class Answers:
         """
         groups = verdicts.groups()
         if not groups and self._nodes.know(asked.names):
-            return Answer(filter_result(asked), asked.count, 0, 0)
+            return _encoded(asked, [])
         flags = self._nodes.flags(asked.names, verdicts.feasible)
+        if flags.count(1) == asked.count:
+            return _encoded(asked, [])
         left = asked.only(flags)
         if left.count == verdicts.feasible.bit_count() and asked.count - left.count == verdicts.rejected.bit_count():
             # They are all that was judged. (One unknown in a rejected one's place is in no list: not feasible anyway.)

@@ -56,6 +56,9 @@ T = TypeVar("T")
 COUNTED_AT_ONCE: Final = 50
 """Nodes whose slots are counted before the loop turns to others, at the start: a few milliseconds."""
 
+MANY: Final = 8
+"""The part of the nodes that is many is one of so many."""
+
 
 @dataclass(frozen=True)
 class ExtenderSettings:
@@ -278,9 +281,9 @@ class Extender:
     # --- what they share ---
 
     def _judge(self, pod: Pod, names: Sequence[str]) -> Verdicts:
-        """Verdicts on at least these nodes. Sets of most nodes cost more to make than the others to judge."""
+        """Verdicts on at least these nodes. Sets of many nodes cost more to make than the others to judge."""
         nodes = self._snapshot.nodes
-        if 2 * len(names) > nodes.size:
+        if MANY * len(names) > nodes.size:
             with suppress(EvaluationError):  # perhaps for a node that was not asked about
                 return evaluate(pod, self._snapshot, nodes.all)
         return evaluate(pod, self._snapshot, nodes.mask_of(names))

@@ -33,25 +33,23 @@ class UnderWay:
         self._count = 0
         self._none = asyncio.Event()
         self._none.set()
-        self._ending = False
+        self.ending = False
+        """Whether no connection takes a further request."""
 
-    async def answered(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """The handler's answer; from `end` on it says that the connection takes no further request."""
+    def begin(self) -> None:
+        """One more."""
         self._count += 1
         self._none.clear()
-        try:
-            response = await handler(request)
-        finally:
-            self._count -= 1
-            if not self._count:
-                self._none.set()
-        if self._ending:
-            response.force_close()
-        return response
+
+    def done(self) -> None:
+        """One less."""
+        self._count -= 1
+        if not self._count:
+            self._none.set()
 
     async def end(self, seconds: float) -> None:
         """Return when none is under way, or after so long."""
-        self._ending = True
+        self.ending = True
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._none.wait()
@@ -74,8 +72,8 @@ def make_app(
     """
     under_way = UnderWay()
     inner = [web.middleware(each) for each in middlewares]
-    chain = [_answer_errors, _counted(under_way), _deadline(deadline_seconds), *inner]
-    app = web.Application(client_max_size=max_body_bytes, middlewares=chain)
+    outer = _answering(under_way, deadline_seconds)
+    app = web.Application(client_max_size=max_body_bytes, middlewares=[outer, *inner])
     app[BODY_SECONDS] = body_seconds
     app[UNDER_WAY] = under_way
     app.add_routes(routes)
@@ -156,49 +154,44 @@ def require_client_certificate(paths: frozenset[str]) -> Middleware:
 
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path in paths and request.transport is not None:
-            ssl_object = request.transport.get_extra_info("ssl_object")
-            if ssl_object is not None and not ssl_object.getpeercert():
+            # What the handshake noted: to ask the connection decodes the certificate each time.
+            encrypted = request.transport.get_extra_info("ssl_object") is not None
+            if encrypted and not request.transport.get_extra_info("peercert"):
                 raise web.HTTPUnauthorized(text="a client certificate is required")
         return await handler(request)
 
     return check
 
 
-def _counted(under_way: UnderWay) -> Middleware:
+def _answering(under_way: UnderWay, seconds: float) -> Middleware:
+    """All that holds for every request in one: each middleware is paid for by each request."""
+
     @web.middleware
-    async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
-        return await under_way.answered(request, handler)
-
-    return count
-
-
-def _deadline(seconds: float) -> Middleware:
-    @web.middleware
-    async def within(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+        under_way.begin()
         try:
             async with asyncio.timeout(seconds):
-                return await handler(request)
+                response = await handler(request)
+        except web.HTTPException as error:
+            if error.status < 400:
+                raise
+            response = _error(error.status, error.text or error.reason, error.headers.get("Allow"))
         except TimeoutError:
-            raise web.HTTPServiceUnavailable(text=f"not answered within {seconds:g} s, try again") from None
+            response = _error(503, f"not answered within {seconds:g} s, try again")
+        except ConnectionError:
+            # The client went away in the middle; nobody reads this answer.
+            response = _error(400, "the connection ended before the request did")
+        except Exception:  # the last guard: one request must not end the process
+            incident = secrets.token_hex(4)
+            log.exception("request failed", path=request.path, method=request.method, incident=incident)
+            response = _error(500, f"internal error {incident}, see the log")
+        finally:
+            under_way.done()
+        if under_way.ending:
+            response.force_close()
+        return response
 
-    return within
-
-
-@web.middleware
-async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    try:
-        return await handler(request)
-    except web.HTTPException as error:
-        if error.status < 400:
-            raise
-        return _error(error.status, error.text or error.reason, error.headers.get("Allow"))
-    except ConnectionError:
-        # The client went away in the middle; nobody reads this answer.
-        return _error(400, "the connection ended before the request did")
-    except Exception:  # the last guard: one request must not end the process
-        incident = secrets.token_hex(4)
-        log.exception("request failed", path=request.path, method=request.method, incident=incident)
-        return _error(500, f"internal error {incident}, see the log")
+    return answer
 
 
 def _error(status: int, message: str, allow: str | None = None) -> web.Response:
