@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from controllers.csi.names import CACHES, NAMES, journal, lease
+from controllers.csi.names import NAMES, journal, lease
 from controllers.csi.names import cached as caches_of
 from deploy.grants import TELLS, Grant, Place, cached, grant, own
 from model.resources import (
@@ -65,6 +65,12 @@ CONTROLLERS: Final[Mapping[str, tuple[Grant, ...]]] = {
         grant(ATTRIBUTES_CLASSES, "get"),
         *TELLS,
     ),
+    "csi-modifier": (
+        grant(ATTRIBUTES_CLASSES, "get"),
+        grant(VOLUMES, "patch"),
+        grant(CLAIMS, "patch", "status"),
+        *TELLS,
+    ),
     "csi-snapshotter": (
         grant(SNAPSHOT_CONTENTS, "get patch"),
         grant(SNAPSHOT_CONTENTS, "patch", "status"),
@@ -106,6 +112,3 @@ def sidecar(beside: Sidecar) -> tuple[Grant, ...]:
     leads = (own(LEASES, "create"), own(LEASES, "get patch", lease(beside.driver)))
     read = (grant(SECRETS, "get"),) if beside.secrets else ()
     return (*needed, *leads, *read)
-
-
-assert CONTROLLERS.keys() == CACHES.keys(), "each has its row"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from grpc import StatusCode
 
+from controllers.csi.names import CACHES
 from deploy.csi_sidecar import CONTROLLERS, Sidecar, controller, sidecar
 from deploy.rbac import Names
 from deploy.snapshot_crds import definitions
@@ -191,6 +192,7 @@ async def test_the_resizer_makes_the_calls_of_its_role(tmp_path: Path, all_watch
 
 
 def test_every_controller_has_its_row_and_none_may_read_secrets_by_itself() -> None:
+    assert CONTROLLERS.keys() == CACHES.keys()
     for name in CONTROLLERS:
         assert not {"secrets"} & {each.plural for each in controller(name)}
     with pytest.raises(KeyError):
