@@ -20,6 +20,7 @@ from controllers.provisioning.decide import (
 from controllers.provisioning.destroying import Destroying
 from controllers.provisioning.making import Job, Making
 from controllers.provisioning.metrics import Metrics
+from controllers.provisioning.reporting import Reporters
 from controllers.runtime import Context, Loop, Retry, TerminalError
 from kube.errors import NotFound
 from model.meta import split_key
@@ -29,7 +30,6 @@ from model.workloads import Node
 from plugins.protocol import Provisioner
 
 CACHES: Final = (CLAIMS, VOLUMES, CLASSES, NODES)
-COMPONENT: Final = "plugin-provisioner"
 
 
 class PluginProvisioner:
@@ -39,10 +39,10 @@ class PluginProvisioner:
         self._client = context.client
         self._caches = context.caches
         self._plugins = context.plugins
-        recorder = context.recorder(COMPONENT)
+        reporters = Reporters(context)
         metrics = Metrics(context.registry)
-        self._making = Making(context, recorder, metrics)
-        self._destroying = Destroying(context, recorder, metrics)
+        self._making = Making(context, reporters, metrics)
+        self._destroying = Destroying(context, reporters, metrics)
         first, longest = context.settings.plugin_backoff_seconds
         self._provisions = context.queue(
             "provision", base_seconds=first, max_seconds=longest, lane=lambda key: split_key(key)[0]

@@ -7,10 +7,10 @@ from controllers.phases import fail
 from controllers.provisioning.decide import held, let_go, may_destroy
 from controllers.provisioning.metrics import Metrics
 from controllers.provisioning.outcome import word_for
+from controllers.provisioning.reporting import Reporters
 from controllers.reclaim import Destroyer, destroyer_of
 from controllers.runtime import Context, Retry
 from kube.errors import NotFound
-from kube.events import EventRecorder
 from model import names
 from model.resources import VOLUMES
 from model.volumes import PersistentVolume
@@ -23,11 +23,11 @@ log = structlog.get_logger()
 class Destroying:
     """One volume at a time for each key; asking a plugin again for what is gone already is a success."""
 
-    def __init__(self, context: Context, recorder: EventRecorder, metrics: Metrics) -> None:
+    def __init__(self, context: Context, reporters: Reporters, metrics: Metrics) -> None:
         self._client = context.client
         self._writer = context.writer
         self._plugins = context.plugins
-        self._recorder = recorder
+        self._reporters = reporters
         self._metrics = metrics
 
     def deleter_of(self, volume: PersistentVolume) -> Deleter | None:
@@ -55,10 +55,11 @@ class Destroying:
             await deleter.delete(volume)
         except PluginError as error:
             self._metrics.ended("delete", plugin, word_for(error))
+            reporter = self._reporters.of(plugin)
             if isinstance(error, StillInUse):
-                self._recorder.event(volume, VOLUMES, "Normal", "VolumeDelete", str(error))
+                reporter.event(volume, VOLUMES, "Normal", "VolumeDelete", str(error))
             elif not isinstance(error, InDoubt):
-                await fail(self._writer, self._recorder, volume, "VolumeFailedDelete", str(error))
+                await fail(self._writer, reporter, volume, "VolumeFailedDelete", str(error))
             raise Retry(str(error)) from error
         self._metrics.ended("delete", plugin, "success")
         log.info("storage destroyed", volume=volume.name, plugin=plugin)

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 import msgspec
 import structlog
 
+from controllers.migration import expected_provisioner
 from controllers.provisioning.decide import volume_object
 from controllers.provisioning.metrics import Metrics
 from controllers.provisioning.outcome import word_for
+from controllers.provisioning.reporting import Reporters
 from controllers.runtime import Context, Retry, TerminalError
 from kube.errors import AlreadyExists, Forbidden, Invalid, NotFound
-from kube.events import EventRecorder
+from kube.events import EventType
 from model import names
 from model.meta import JSON
 from model.resources import CLAIMS, VOLUMES
@@ -39,11 +41,11 @@ class Job:
 class Making:
     """The jobs under way."""
 
-    def __init__(self, context: Context, recorder: EventRecorder, metrics: Metrics) -> None:
+    def __init__(self, context: Context, reporters: Reporters, metrics: Metrics) -> None:
         self._client = context.client
         self._writer = context.writer
         self._plugins = context.plugins
-        self._recorder = recorder
+        self._reporters = reporters
         self._metrics = metrics
         self._open: dict[str, Job] = {}
         """By claim key: jobs whose storage may be there while their object is not."""
@@ -69,7 +71,7 @@ class Making:
         self._open.pop(job.claim.key, None)
         log.info("volume made", namespace=job.claim.namespace, claim=job.claim.name, volume=volume.name)
         message = f"made volume {volume.name} by {job.storage_class.provisioner}"
-        self._recorder.event(job.claim, CLAIMS, "Normal", "ProvisioningSucceeded", message)
+        self._say(job.claim, "Normal", "ProvisioningSucceeded", message)
 
     async def finish(self, key: str, claim: PersistentVolumeClaim | None) -> None:
         """If the claim that a job was for is gone (`claim` has its key now), drive that job to its end all the same.
@@ -95,7 +97,11 @@ class Making:
 
     def tell(self, claim: PersistentVolumeClaim, why: str) -> None:
         """Say why nothing was made."""
-        self._recorder.event(claim, CLAIMS, "Warning", "ProvisioningFailed", why)
+        self._say(claim, "Warning", "ProvisioningFailed", why)
+
+    def _say(self, claim: PersistentVolumeClaim, type_: EventType, reason: str, message: str) -> None:
+        reporter = self._reporters.of(expected_provisioner(claim) or "")
+        reporter.event(claim, CLAIMS, type_, reason, message)
 
     async def _call(self, job: Job) -> Provisioned | None:
         """What the plugin made; None where that was not to be, and the claim goes on from there."""
@@ -134,7 +140,7 @@ class Making:
         except PluginError as error:
             self._metrics.ended("delete", job.storage_class.provisioner, word_for(error))
             why = f"storage of {volume.name}, which is not needed any more, is still there: {error}"
-            self._recorder.event(job.claim, CLAIMS, "Warning", "ProvisioningCleanupFailed", why)
+            self._say(job.claim, "Warning", "ProvisioningCleanupFailed", why)
             raise Retry(why) from error
         self._metrics.ended("delete", job.storage_class.provisioner, "success")
         self._open.pop(job.claim.key, None)

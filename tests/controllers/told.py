@@ -10,7 +10,8 @@ PROVISIONER = "kubernetes.io/told"
 class Told:
     """A plugin that raises what it is told, once each, and remembers what there is."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = PROVISIONER) -> None:
+        self.name = name
         self.provision_faults: list[PluginError] = []
         self.delete_faults: list[PluginError] = []
         self.requests: list[ProvisionRequest] = []
@@ -19,7 +20,7 @@ class Told:
     # --- controllers.runtime.Plugins ---
 
     def provisioner(self, name: str) -> "Told | None":
-        return self if name == PROVISIONER else None
+        return self if name == self.name else None
 
     def deleter(self, volume: PersistentVolume) -> "Told | None":
         return self if volume.spec.host_path else None

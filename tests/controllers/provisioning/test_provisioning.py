@@ -48,6 +48,21 @@ async def test_a_volume_is_made_bound_and_destroyed():
         assert plugin.storage == set()
 
 
+@pytest.mark.parametrize(
+    ("provisioner", "component"),
+    [(PROVISIONER, "persistentvolume-controller"), ("told.example.com/it", "plugin-provisioner")],
+)
+async def test_who_reports_is_who_does_in_the_tree_and_we_for_others(provisioner, component):
+    plugin = Told(provisioner)
+    plugin.provision_faults = [Failed("not now")]
+    storage = storage_class("told", provisioner)
+    async with world(storage, CLAIM) as made, made.controllers(plugins=plugin) as running:
+        await running.settle()
+        await eventually(lambda: {"ProvisioningFailed", "ProvisioningSucceeded"} <= made.reasons("c"))
+        said = {each["reason"]: each["source"]["component"] for each in made.objects("Event")}
+    assert said["ProvisioningFailed"] == said["ProvisioningSucceeded"] == component
+
+
 async def test_a_bound_volume_that_a_user_deletes_keeps_its_storage_until_the_claim_goes():
     async with told(CLASS, CLAIM) as (made, running, plugin):
         await running.settle()
