@@ -65,12 +65,6 @@ CONTROLLERS: Final[Mapping[str, tuple[Grant, ...]]] = {
         grant(ATTRIBUTES_CLASSES, "get"),
         *TELLS,
     ),
-    "csi-modifier": (
-        grant(ATTRIBUTES_CLASSES, "get"),
-        grant(VOLUMES, "patch"),
-        grant(CLAIMS, "patch", "status"),
-        *TELLS,
-    ),
     "csi-snapshotter": (
         grant(SNAPSHOT_CONTENTS, "get patch"),
         grant(SNAPSHOT_CONTENTS, "patch", "status"),
