@@ -46,6 +46,9 @@ bench: $(VENV)/.dev  ## Ratios against a floor or a peer, each measured in one r
 soak: $(VENV)/.dev  ## Claims in waves on a real API server while leading controllers are killed (MINUTES=n)
 	$(BIN)/python -m tests.soak.binding $(if $(MINUTES),--minutes $(MINUTES))
 
+soak-scheduling: $(VENV)/.dev  ## Pods in waves on a cluster too small for them while leading extenders are killed (MINUTES=n)
+	$(BIN)/python -m tests.soak.scheduling $(if $(MINUTES),--minutes $(MINUTES))
+
 soak-csi: $(VENV)/.dev  ## Volumes of a CSI driver come and go while it and its sidecar are killed (MINUTES=n)
 	$(BIN)/python -m tests.soak.csi $(if $(MINUTES),--minutes $(MINUTES))
 
@@ -62,4 +65,4 @@ pins: $(VENV)/.dev  ## Renew the pinned requirements from pyproject.toml
 clean:  ## Remove what the targets above made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 
-.PHONY: help setup demo test fuzz controlplane check bench soak soak-csi csi-upstream pins clean
+.PHONY: help setup demo test fuzz controlplane check bench soak soak-scheduling soak-csi csi-upstream pins clean
