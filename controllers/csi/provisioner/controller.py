@@ -20,6 +20,7 @@ from controllers.csi.provisioner.destroying import Destroying
 from controllers.csi.provisioner.job import Job
 from controllers.csi.provisioner.journal import Journal
 from controllers.csi.provisioner.making import Making
+from controllers.csi.provisioner.metrics import Metrics
 from controllers.csi.provisioner.sources import Sources
 from controllers.runtime import Loop, Retry, TerminalError
 from model.csi import CSINode
@@ -45,8 +46,9 @@ class Provisioner:
         self._sources = Sources(context)
         places = Places(base.caches, self._driver)
         self._asking = Asking(context, places, self._sources)
-        self._making = Making(context, self._journal, self._recorder, identity)
-        self._destroying = Destroying(context, self._recorder)
+        metrics = Metrics(base.registry)
+        self._making = Making(context, self._journal, self._recorder, metrics, identity)
+        self._destroying = Destroying(context, self._recorder, metrics)
         self._hopeless: dict[str, tuple[str, float]] = {}
         """By key: what the driver will not make as it is asked; by which class, and until when it is believed."""
         first, longest = settings.backoff_seconds
@@ -135,7 +137,7 @@ class Provisioner:
             self._records.add_after(_JOURNAL, _FLUSH_SECONDS)
 
     def _class_of(self, job: Job) -> str:
-        found = self._caches.classes.get(job.draft["spec"]["storageClassName"])
+        found = self._caches.classes.get(job.storage_class)
         return found.uid if found else ""
 
     # --- the journal ---

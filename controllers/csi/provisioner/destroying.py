@@ -3,10 +3,13 @@
 The finalizer is kept right before that is due: a volume that a user deletes while it is bound must wait for its claim.
 """
 
+from time import perf_counter
+
 import structlog
 
 from controllers.csi.context import SidecarContext
 from controllers.csi.provisioner.decide import Fate, fate
+from controllers.csi.provisioner.metrics import Metrics
 from controllers.finalizers import holds, put_on, take_off
 from controllers.runtime import Retry
 from kube.events import EventRecorder
@@ -26,12 +29,13 @@ log = structlog.get_logger()
 class Destroying:
     """The volumes of one driver, by name."""
 
-    def __init__(self, context: SidecarContext, recorder: EventRecorder) -> None:
+    def __init__(self, context: SidecarContext, recorder: EventRecorder, metrics: Metrics) -> None:
         self._client, self._writer = context.base.client, context.base.writer
         self._caches, self._secrets = context.base.caches, context.secrets
         self._driver = context.driver
         self._attaches = "PUBLISH_UNPUBLISH_VOLUME" in context.driver.calls
         self._recorder = recorder
+        self._metrics = metrics
         first, longest = context.settings.backoff_seconds
         self.queue = context.base.queue("csi-volumes", base_seconds=first, max_seconds=longest)
         self._destroyed: set[str] = set()
@@ -83,12 +87,15 @@ class Destroying:
             raise Retry(f"volume {volume.name} {why}")
 
     async def _delete_storage(self, volume: PersistentVolume) -> None:
+        begun = perf_counter()
         try:
             handle = _handle(volume, self._driver.name)
             await self._driver.controller.delete_volume(handle, await self._credentials(volume))
         except PluginError as error:
+            self._metrics.not_deleted(volume.storage_class)
             self._recorder.event(volume, VOLUMES, "Warning", "VolumeFailedDelete", str(error))
             raise Retry(str(error)) from error
+        self._metrics.deleted(volume.storage_class, perf_counter() - begun)
         log.info("storage deleted", volume=volume.name, handle=handle, driver=self._driver.name)
 
     async def _credentials(self, volume: PersistentVolume) -> dict[str, str]:

@@ -51,6 +51,12 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         return name
 
     @property
+    def storage_class(self) -> str:
+        """The name of its class."""
+        name: str = self.draft["spec"]["storageClassName"]
+        return name
+
+    @property
     def about(self) -> Object:
         """The claim, as far as events need it, where it is gone."""
         claim = self.claim

@@ -5,6 +5,7 @@ also where the claim is gone: the volume's object then stands for the storage, a
 claim is gone.
 """
 
+from time import perf_counter
 from typing import Final
 
 import structlog
@@ -13,6 +14,7 @@ from grpc import StatusCode
 from controllers.csi.context import SidecarContext
 from controllers.csi.provisioner.job import Job
 from controllers.csi.provisioner.journal import Journal
+from controllers.csi.provisioner.metrics import Metrics
 from controllers.provisioning.decide import completed
 from controllers.runtime import Retry
 from kube.errors import AlreadyExists, Forbidden, Invalid, NotFound
@@ -32,18 +34,23 @@ log = structlog.get_logger()
 
 DELETIONS: Final = 5
 """How often the deletion of a volume that is not what was asked for is tried at once."""
+_KINDS: Final = {"snapshot": "VolumeSnapshot", "volume": "PersistentVolumeClaim", None: ""}
+"""What a volume is filled from, as the metrics have it."""
 
 
 class Making:
     """The jobs under way."""
 
-    def __init__(self, context: SidecarContext, journal: Journal, recorder: EventRecorder, identity: str) -> None:
+    def __init__(
+        self, context: SidecarContext, journal: Journal, recorder: EventRecorder, metrics: Metrics, identity: str
+    ) -> None:
         self._client, self._writer = context.base.client, context.base.writer
         self._claims = context.base.caches.claims
         self._driver, self._secrets = context.driver, context.secrets
         self._longest_seconds = context.settings.backoff_seconds[1]
         self._journal = journal
         self._recorder = recorder
+        self._metrics = metrics
         self._attributes = {names.PROVISIONER_IDENTITY: identity}
 
     async def make(self, job: Job) -> float | None:
@@ -61,11 +68,14 @@ class Making:
             await self._journal.keep(job)
         request = job.asked()
         request.secrets.update(secrets)
+        begun, source = perf_counter(), _KINDS[request.volume_content_source.WhichOneof("type")]
         try:
             made = await self._driver.controller.create_volume(request)
         except PluginError as error:
+            self._metrics.not_made(job.storage_class, source)
             return await self._not_made(job, error, secrets)
         await self._write(job, provisioned(job.draft["spec"]["csi"], made, self._attributes), secrets)
+        self._metrics.made(job.storage_class, source, perf_counter() - begun)
         return None
 
     async def reschedule(self, claim: PersistentVolumeClaim, why: str) -> None:

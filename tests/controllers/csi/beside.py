@@ -36,6 +36,7 @@ class Running:
     work: AtWork
     transport: Direct
     caches: Caches
+    registry: CollectorRegistry
 
     async def settle(self) -> None:
         """Return when nothing is left to do, even for a resync."""
@@ -76,7 +77,7 @@ async def beside(
     work = AtWork(made, caches, loops)  # type: ignore[arg-type]
     tasks.append(asyncio.create_task(sidecar._runtime.run_loops([work.counted(loop) for loop in loops])))
     try:
-        yield Running(work, transport, caches)
+        yield Running(work, transport, caches, registry)
     finally:
         for task in tasks:
             task.cancel()

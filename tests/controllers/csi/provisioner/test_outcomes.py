@@ -212,3 +212,21 @@ async def test_no_more_is_begun_while_too_much_is_in_doubt(tmp_path: Path, monke
                 running.made.claim(f"c-{number}").get("status", {}).get("phase") == "Bound" for number in range(5)
             )
         )
+
+
+async def test_what_it_came_to_is_counted(tmp_path: Path) -> None:
+    shelf = Shelf(before=[StatusCode.INTERNAL], deletion_faults=[StatusCode.INTERNAL])
+    async with beside_shelf(tmp_path, shelf, wants()) as running:
+        await running.settle()
+        await running.made.delete("PersistentVolumeClaim", "default", "c")
+        await running.settle()
+        registry, made, deleted = running.sidecar.registry, {"class": "fast", "source": ""}, {"class": "fast"}
+        for name, labels in (
+            ("controller_persistentvolumeclaim_provision_total", made),
+            ("controller_persistentvolumeclaim_provision_failed_total", made),
+            ("controller_persistentvolumeclaim_provision_duration_seconds_count", made),
+            ("controller_persistentvolume_delete_total", deleted),
+            ("controller_persistentvolume_delete_failed_total", deleted),
+            ("controller_persistentvolume_delete_duration_seconds_count", deleted),
+        ):
+            assert registry.get_sample_value(name, labels) == 1, name
