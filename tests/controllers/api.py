@@ -65,11 +65,11 @@ class Api:
         created = await self._send("POST", KINDS[kind].path(namespace), body, taken=True)
         return created or await self.get(kind, namespace, name)
 
-    async def merge(self, obj: JSON, change: JSON, subresource: str = "") -> JSON | None:
-        """The object after a merge patch; None if a version was given and it is past."""
+    async def merge(self, obj: JSON, change: JSON, subresource: str = "", *, missing: bool = False) -> JSON | None:
+        """The object after a merge patch; None if a version was given and it is past, or it may be `missing` and is."""
         kind, namespace, name = identity(obj)
         path = KINDS[kind].path(namespace, name, subresource)
-        return await self._send("PATCH", path, change, headers=_MERGE, taken=True)
+        return await self._send("PATCH", path, change, headers=_MERGE, missing=missing, taken=True)
 
     async def delete(self, kind: str, namespace: str, name: str, **options: Any) -> None:
         """Delete as a user does; what is gone already is well."""

@@ -51,6 +51,7 @@ class Replay:
         kept = await self._handles()
         await load(self._api, self._uids, self._case["before"])
         async with (
+            self._cleared(kept),
             at_work(self._kubeconfig, self._api) as ours,
             sidecar_at_work(self._kubeconfig, self._api, self._driver, BESIDE) as beside,
         ):
@@ -63,6 +64,15 @@ class Replay:
     async def _handles(self) -> set[str]:
         """Of all volumes that the driver has."""
         return {entry.volume.volume_id async for entry in self._driver.controller.volumes()}
+
+    @asynccontextmanager
+    async def _cleared(self, kept: Collection[str]) -> AsyncIterator[None]:
+        """The driver has no more volumes at the end than it had."""
+        try:
+            yield
+        finally:
+            for handle in (await self._handles()).difference(kept):
+                await self._driver.controller.delete_volume(handle)
 
     async def _take(self, step: JSON) -> None:
         (verb,) = step
@@ -119,13 +129,12 @@ class Replay:
                 yield f"{event}: no such event"
 
     async def _unknown(self, kept: Collection[str]) -> AsyncIterator[str]:
-        """The handles of new volumes that nobody could find any more. All new ones are removed."""
+        """The handles of new volumes that nobody could find any more."""
         volumes = await self._api.all("PersistentVolume")
         known = {each["spec"].get("csi", {}).get("volumeHandle") for each in volumes}
         for handle in (await self._handles()).difference(kept):
             if handle not in known:
                 yield handle
-            await self._driver.controller.delete_volume(handle)
 
     async def _told(self, wanted: JSON) -> bool:
         async def told() -> bool:
@@ -154,7 +163,7 @@ async def _sweep(api: Api, kinds: Iterable[str], kept: Collection[tuple[str, str
     while left := [each for kind in kinds for each in await api.all(kind) if identity(each) not in kept]:
         for obj in left:
             if obj["metadata"].get("finalizers"):
-                await api.merge(obj, {"metadata": {"finalizers": None}})
+                await api.merge(obj, {"metadata": {"finalizers": None}}, missing=True)
             await api.delete(*identity(obj), gracePeriodSeconds=0)
 
 
