@@ -17,6 +17,7 @@ BENCHES = {
     "informer_decode": "decode rate of the informer against orjson.loads",
     "scheduler_throughput": "a real kube-scheduler's pods/s with the extender against its own volume plugins",
     "binding": "claims/s that Lading's binder binds against kube-controller-manager's, and against bare writes",
+    "binding_quiet": "what 50,000 bound claims cost the binder, and a new one among them",
     "csi_provisioning": "claims/s that volumes are made for by lading csi-sidecar against external-provisioner",
     "extender_filter": "the extender's /filter over 1,000 to 15,000 nodes against an aiohttp echo server",
     "webhook_reviews": "admission reviews/s, and the time of one, against an aiohttp echo server",
