@@ -40,6 +40,8 @@ class AwsElasticBlockStore(msgspec.Struct, frozen=True, gc=False):
 
     volume_id: str = msgspec.field(default="", name="volumeID")
     read_only: bool = msgspec.field(default=False, name="readOnly")
+    fs_type: str = msgspec.field(default="", name="fsType")
+    partition: int = 0
 
 
 class GcePersistentDisk(msgspec.Struct, frozen=True, gc=False, rename="camel"):
@@ -47,25 +49,33 @@ class GcePersistentDisk(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
     pd_name: str = ""
     read_only: bool = False
+    fs_type: str = ""
+    partition: int = 0
 
 
-class AzureDisk(msgspec.Struct, frozen=True, gc=False):
+class AzureDisk(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """An Azure data disk."""
 
     disk_uri: str = msgspec.field(default="", name="diskURI")
     kind: str | None = None
+    caching_mode: str | None = None
+    fs_type: str | None = None
+    read_only: bool | None = None
 
 
-class Cinder(msgspec.Struct, frozen=True, gc=False):
+class Cinder(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """An OpenStack volume."""
 
     volume_id: str = msgspec.field(default="", name="volumeID")
+    fs_type: str = ""
+    read_only: bool = False
 
 
-class Portworx(msgspec.Struct, frozen=True, gc=False):
+class Portworx(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """A Portworx volume."""
 
     volume_id: str = msgspec.field(default="", name="volumeID")
+    fs_type: str = ""
 
 
 class Iscsi(msgspec.Struct, frozen=True, gc=False, rename="camel"):

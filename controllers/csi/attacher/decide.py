@@ -13,7 +13,8 @@ from controllers.finalizers import holds, holds_up
 from model.csi import CSINode, VolumeAttachment
 from model.names import ATTACHED_NODE_ID
 from model.volumes import PersistentVolume, VolumeSpec
-from storage.translation import TranslationError, to_csi
+from storage.migrated import as_csi
+from storage.translation import TranslationError
 
 
 @dataclass(frozen=True)
@@ -176,10 +177,8 @@ def _inline(attachment: VolumeAttachment) -> VolumeSpec:
 def _named(attachment: VolumeAttachment, volume: PersistentVolume | None) -> VolumeSpec:
     if volume is None:
         raise Unusable(f"persistentvolume {attachment.spec.source.persistent_volume_name} not found")
-    if volume.spec.csi is not None:
-        return volume.spec
     try:
-        return to_csi(volume).spec
+        return as_csi(volume)
     except TranslationError as error:
         raise Unusable(f"persistentvolume {volume.name}: {error}") from None
 

@@ -13,7 +13,8 @@ from controllers.csi.conditions import holds_true
 from model import quantity
 from model.names import NODE_EXPANSION_NOT_REQUIRED, STORAGE_RESIZER
 from model.volumes import ClaimPhase, PersistentVolume, PersistentVolumeClaim, VolumeSpec
-from storage.translation import TranslationError, plugin_of, to_csi
+from storage.migrated import as_csi, driver_of
+from storage.translation import TranslationError
 
 STORAGE: Final = "storage"
 
@@ -124,7 +125,7 @@ def decide(claim: PersistentVolumeClaim, volume: PersistentVolume | None, resize
     if memory.infeasible and not anew:
         return Slowly()
     try:
-        spec = volume.spec if volume.spec.csi else to_csi(volume).spec
+        spec = as_csi(volume)
     except TranslationError as error:
         return CannotGrow(claim, str(error))
     return Grow(claim, volume, spec, size, anew)
@@ -138,10 +139,9 @@ def wants_more(claim: PersistentVolumeClaim) -> bool:
 
 def serves(claim: PersistentVolumeClaim, volume: PersistentVolume, driver: str) -> bool:
     """Whether the volume is the driver's: by its source or, of an in-tree plugin that it took over, by the claim."""
-    if volume.spec.csi is not None:
-        return volume.spec.csi.driver == driver
-    plugin = plugin_of(volume.spec)
-    return plugin is not None and plugin.driver == driver == claim.annotations.get(STORAGE_RESIZER)
+    if driver_of(volume) != driver:
+        return False
+    return volume.spec.csi is not None or claim.annotations.get(STORAGE_RESIZER) == driver
 
 
 def points_at(volume: PersistentVolume, claim: PersistentVolumeClaim) -> bool:
