@@ -5,12 +5,13 @@ Nodes are objects: what kubelet writes where a driver is registered is written b
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
+from deploy.rbac import Component, Names, Sidecar, roles
 from deploy.snapshot_crds import definitions
 from kube.client import Client, connect
 from kube.config import load
@@ -25,6 +26,8 @@ from tests.sandbox.kubectl.tool import Kubectl
 from tests.waiting import eventually
 
 NAMESPACE: Final = "default"
+OURS: Final = "lading"
+"""The namespace of Lading's parts."""
 _CRDS: Final = yaml.safe_dump_all(definitions())
 
 
@@ -97,6 +100,19 @@ class Cluster:
                 created = await self.create(resource, body)
                 stack.push_async_callback(self.delete, resource, created.name)
             yield
+
+    @asynccontextmanager
+    async def granted(self, driver: str) -> AsyncIterator[Path]:
+        """A kubeconfig for a driver's sidecar, with all rights that it is given and no others, while the block runs."""
+        names, tool = Names(namespace=OURS), replace(self.kubectl, namespace=OURS)
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": OURS}}
+        made = yaml.safe_dump_all(roles(Component.CSI_SIDECAR, names=names, beside=Sidecar(driver, secrets=True)))
+        await tool("apply", "-f", "-", stdin=yaml.safe_dump(namespace))
+        await tool("apply", "-f", "-", stdin=made)
+        try:
+            yield await self.plane.kubeconfig_for_service_account(OURS, names.sidecar(driver))
+        finally:
+            await tool("delete", "-f", "-", "--ignore-not-found", stdin=made)
 
     def registered(
         self, driver: str, labels: dict[str, str], *nodes: str, **spec: Any

@@ -49,9 +49,9 @@ class Live:
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def live(control_plane, kubectl, tmp_path_factory):
     folder = tmp_path_factory.mktemp("csi")
-    async with cluster(control_plane, kubectl, folder) as made:
+    async with cluster(control_plane, kubectl, folder) as made, made.granted(NAME) as kubeconfig:
         near = hostpath(folder, made.guard, "--driver-name", NAME, "--node-id", NODE)
-        beside = sidecar(folder, made.guard, control_plane.kubeconfig, "--no-leader-elect", *EVERYTHING, *OFTEN)
+        beside = sidecar(folder, made.guard, kubeconfig, *EVERYTHING, *OFTEN)
         async with (
             made.registered(NAME, {KEY: NODE}, NODE, storageCapacity=True),
             made.having(

@@ -229,13 +229,13 @@ async def _story(binary: Path, folder: Path) -> AsyncIterator[Story]:
         info = await driver.node.info()
         labels = dict(info.accessible_topology.segments)
         typer.echo(f"driver {driver.name}, able to {', '.join(sorted(driver.calls))}; its place: {labels}")
-        options = ("--no-leader-elect", *EVERYTHING)
         async with (
+            made.granted(NAME) as kubeconfig,
             made.registered(NAME, labels, NODE),
             made.having(
                 (CLASSES, storage_class("hostpath", NAME)), (SNAPSHOT_CLASSES, snapshot_class("hostpath", NAME))
             ),
-            running(sidecar(folder, made.guard, plane.kubeconfig, *options)),
+            running(sidecar(folder, made.guard, kubeconfig, *EVERYTHING)),
         ):
             yield Story(made, driver, folder)
 

@@ -29,10 +29,10 @@ from model.resources import CLASSES, CONFIG_MAPS, SNAPSHOT_CLASSES, SNAPSHOT_CON
 from plugins.csi.driver import reached
 from tests.controlplane.binaries import Binaries
 from tests.controlplane.plane import ControlPlane, control_plane
-from tests.csi_live.cluster import cluster
+from tests.csi_live.cluster import OURS, cluster
 from tests.csi_live.objects import snapshot_class, storage_class
 from tests.csi_live.programs import EVERYTHING, Program, hostpath, running, sidecar
-from tests.soak.csi_stories import CACHED, CLASS, DRIVER, NAMESPACE, NODES, Stories
+from tests.soak.csi_stories import CACHED, CLASS, DRIVER, NODES, Stories
 from tests.waiting import eventually
 
 ZONE: Final = {f"topology.{DRIVER}/zone": "z"}
@@ -138,7 +138,7 @@ class Soak:
 
     async def _journal(self) -> list[str]:
         try:
-            return [*((await self.client.get(CONFIG_MAPS, journal(DRIVER), NAMESPACE)).data or {})]
+            return [*((await self.client.get(CONFIG_MAPS, journal(DRIVER), OURS)).data or {})]
         except NotFound:
             return []
 
@@ -177,9 +177,9 @@ async def _soak(folder: Path, seconds: float, lanes: int, every: float, random: 
 async def at_work(plane: ControlPlane, kubectl: Path, folder: Path, random: Random) -> AsyncIterator[Soak]:
     """All that a run needs, on a control plane where nothing else goes on."""
     zone = [f"--topology={key}={value}" for key, value in ZONE.items()]
-    async with cluster(plane, kubectl, folder) as made:
+    async with cluster(plane, kubectl, folder) as made, made.granted(DRIVER) as kubeconfig:
         driver = hostpath(folder, made.guard, *OPTIONS, *zone)
-        beside = sidecar(folder, made.guard, plane.kubeconfig, *QUICK, *EVERYTHING)
+        beside = sidecar(folder, made.guard, kubeconfig, *QUICK, *EVERYTHING)
         async with (
             made.registered(DRIVER, ZONE, *NODES),
             made.having((CLASSES, storage_class(CLASS, DRIVER)), (SNAPSHOT_CLASSES, snapshot_class(CLASS, DRIVER))),
