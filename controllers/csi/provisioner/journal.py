@@ -26,6 +26,8 @@ MAX_BYTES = 700_000
 """Of entries: a ConfigMap holds 1 MiB."""
 GATHER_SECONDS = 0.005
 """How long a write waits for others that come with it."""
+PAUSE_SECONDS = 0.05
+"""How long it waits after another write: what comes in heaps goes out in heaps."""
 
 
 class Journal:
@@ -43,6 +45,7 @@ class Journal:
         """What is to be written next; None takes out."""
         self._writing = asyncio.Lock()
         self._loaded = False
+        self._rests_until = 0.0
 
     def get(self, key: str) -> Job | None:
         """What was asked for a claim and may be there; also where the claim is gone."""
@@ -121,13 +124,16 @@ class Journal:
         async with self._writing:
             if not self._changes:
                 return
-            await asyncio.sleep(GATHER_SECONDS)
+            clock = asyncio.get_running_loop().time
+            await asyncio.sleep(max(GATHER_SECONDS, self._rests_until - clock()))
             changes, self._changes = self._changes, {}
             try:
                 await self._write({"data": changes})
             except BaseException:
                 self._changes = {**changes, **self._changes}
                 raise
+            finally:
+                self._rests_until = clock() + PAUSE_SECONDS
 
     async def _write(self, change: JSON) -> None:
         try:
