@@ -30,7 +30,7 @@ app = typer.Typer(
     help="Make and renew certificates for Lading's servers and their callers.",
 )
 
-SERVERS: Final = ("extender", "webhooks", "controllers")
+SERVERS: Final = ("extender", "webhooks", "controllers", "csi-sidecar", "csi-hostpath")
 CALLERS: Final = {"scheduler": "kube-scheduler", "apiserver": "kube-apiserver"}
 
 Work: TypeAlias = Callable[[FolderStore, datetime], Coroutine[Any, Any, list[Change]]]
@@ -80,9 +80,10 @@ def issue(
 ) -> None:
     """Make what is missing, and renew what is due: an authority, and certificates for servers and callers.
 
-    Servers: extender, webhooks, controllers, for loopback, their Services (lading-extender.lading.svc and so on) and
-    every --host. Callers: scheduler, apiserver. Certificates live 7 days and are renewed from half of that on: run it
-    daily; without options certificates that are there keep their names. Servers take up what is new by themselves.
+    Servers: extender, webhooks, controllers, csi-sidecar, csi-hostpath, for loopback, their Services
+    (lading-extender.lading.svc and so on) and every --host. Callers: scheduler, apiserver. Certificates live 7 days and
+    are renewed from half of that on: run it daily; without options certificates that are there keep their names.
+    Servers take up what is new by themselves.
 
     With --from-secret the folder gets ca.crt and the callers' certificates, and no authority.
     """

@@ -11,7 +11,7 @@ from cryptography import x509
 from certs.folder import FolderStore
 from lading.cli.app import run
 
-NAMES = ["apiserver", "controllers", "extender", "scheduler", "webhooks"]
+NAMES = ["apiserver", "controllers", "csi-hostpath", "csi-sidecar", "extender", "scheduler", "webhooks"]
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """`lading csi-sidecar` on a node: it introduces a driver to kubelet, and answers who asks how the driver is."""
 
 import asyncio
+import ssl
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -139,6 +140,19 @@ async def test_the_driver_serves_its_own_health_where_it_is_asked_to(tmp_path):
         assert "process_cpu_seconds_total" in (await get(command, "/metrics"))[1]
         (tmp_path / "csi.sock").unlink()
         assert (await get(command, "/readyz"))[0] == 503
+        assert await command.stop() == 0
+
+
+async def test_who_asks_how_the_driver_is_shows_no_certificate(tmp_path):
+    folder = tmp_path / "certs"
+    assert (await lading("certs", "issue", "--dir", str(folder), home=tmp_path))[0] == 0
+    given = [*sidecar(tmp_path), "--certs", str(folder)]
+    given.remove("--insecure-http")
+    trusting = ssl.create_default_context(cafile=folder / "ca.crt")
+    async with driver(tmp_path, RecordedMounts()), running(*given, home=tmp_path) as command:
+        url = f"{command.url}/healthz/driver"
+        async with aiohttp.ClientSession() as session, session.get(url, ssl=trusting) as response:
+            assert (response.status, await response.text()) == (200, "ok\n")
         assert await command.stop() == 0
 
 
