@@ -20,7 +20,16 @@ from typing import Annotated, Final
 import structlog
 import typer
 
-from model.resources import ATTACHMENTS, CLAIMS, CLASSES, SNAPSHOT_CLASSES, SNAPSHOT_CONTENTS, SNAPSHOTS, VOLUMES
+from model.resources import (
+    ATTACHMENTS,
+    ATTRIBUTES_CLASSES,
+    CLAIMS,
+    CLASSES,
+    SNAPSHOT_CLASSES,
+    SNAPSHOT_CONTENTS,
+    SNAPSHOTS,
+    VOLUMES,
+)
 from model.volumes import PersistentVolume, PersistentVolumeClaim
 from plugins.csi import csi_pb2 as pb
 from plugins.csi.driver import Driver, reached
@@ -96,6 +105,16 @@ class Story:
         grown = await self.cluster.until(CLAIMS, "data", _is_grown)
         left = (grown.status.allocated_resource_statuses or {}).get("storage")
         return f"to 2Gi; left to do: {left or 'nothing'}"
+
+    async def modify(self) -> str:
+        """The claim asks for another attributes class, and the driver has changed what it asks for."""
+        swift = {"metadata": {"name": "swift"}, "driverName": NAME, "parameters": {"tier": "1"}}
+        await self.cluster.create(ATTRIBUTES_CLASSES, swift)
+        await self.cluster.merge(CLAIMS, "data", {"spec": {"volumeAttributesClassName": "swift"}})
+        changed = await self.cluster.until(
+            CLAIMS, "data", lambda each: each.status.current_volume_attributes_class_name == "swift"
+        )
+        return f"to class {changed.status.current_volume_attributes_class_name}"
 
     async def snapshot(self) -> str:
         """A snapshot is taken, and what comes after is not in it."""
@@ -192,6 +211,7 @@ async def _check(binary: Path, folder: Path) -> int:
             story.attach,
             story.mount,
             story.expand,
+            story.modify,
             story.snapshot,
             story.restore,
             story.clone,
@@ -248,6 +268,7 @@ def _driver(binary: Path, folder: Path, made: Cluster) -> Program:
         f"--nodeid={NODE}",
         f"--statedir={folder / 'state'}",
         "--enable-attach",
+        "--enable-controller-modify-volume",
         "--v=4",
     )
     return Program((str(binary), *options), folder / "driver.log", made.guard, socket)
