@@ -11,6 +11,7 @@ import asyncio
 import os
 import statistics
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -57,11 +58,15 @@ class Answering:
         self._came.set()
         assert request.method == "PATCH", request
         name = request.path.removesuffix("/status").rpartition("/")[2]
-        self._version += 1
         obj = _merged(self.objects[name], orjson.loads(request.body or b"{}"))
-        obj["metadata"]["resourceVersion"] = str(self._version)
+        obj["metadata"]["resourceVersion"] = self.next_version()
         self.objects[name] = obj
         return orjson.dumps(obj)
+
+    def next_version(self) -> str:
+        """Later than all before."""
+        self._version += 1
+        return str(self._version)
 
     async def asked(self, count: int) -> None:
         """Return once so many requests have come."""
@@ -83,7 +88,9 @@ async def _measured() -> list[Result]:
     caches = Caches(client, cached(BINDER))
     recorder = EventRecorder(client, "bench")
     binder = Controllers(client, caches, lambda _: recorder, registry, BINDER, Registry())
-    _fill(caches)
+    free = {f"free-{number}": _volume(f"free-{number}", number) for number in range(FREE)}
+    transport.objects.update(free)
+    _fill(caches, free.values())
     began = time.process_time()
     task = asyncio.create_task(binder.run())
     await _passed(registry, 2 * BOUND + FREE)
@@ -103,11 +110,11 @@ async def _measured() -> list[Result]:
     ]
 
 
-def _fill(caches: Caches) -> None:
+def _fill(caches: Caches, free: Iterable[JSON]) -> None:
     numbers = range(BOUND)
-    bound = [*map(_bound_volume, numbers), *(_volume(f"free-{number}", number) for number in range(FREE))]
+    volumes = [*map(_bound_volume, numbers), *free]
     caches.claims.replace([*map(_bound_claim, numbers)], version="1")
-    caches.volumes.replace([msgspec.convert(each, PersistentVolume) for each in bound], version="1")
+    caches.volumes.replace([msgspec.convert(each, PersistentVolume) for each in volumes], version="1")
     caches.classes.replace([], version="1")
     caches.pods.replace([], version="1")
 
@@ -124,19 +131,22 @@ async def _passed(registry: CollectorRegistry, count: int) -> None:
 async def _new_claim(caches: Caches, transport: Answering, number: int) -> float:
     """CPU seconds from when the claim is shown until the first write for it."""
     claim = _claim(f"new-{number}", number)
-    transport.objects[claim["metadata"]["name"]] = claim
-    for each in range(FREE):
-        transport.objects.setdefault(f"free-{each}", _volume(f"free-{each}", each))
+    claim["metadata"]["resourceVersion"] = transport.next_version()
+    transport.objects[f"new-{number}"] = claim
     shown = msgspec.convert(claim, PersistentVolumeClaim)
     asked = len(transport.began)
     began = time.process_time()
     caches.claims.show(shown)
     await transport.asked(asked + WRITES)
+    # As the watch does, so that own writes do not pile up.
+    written = msgspec.convert(transport.objects[f"new-{number}"], PersistentVolumeClaim)
+    caches.claims.show(written)
+    caches.volumes.show(msgspec.convert(transport.objects[written.spec.volume_name], PersistentVolume))
     return transport.began[asked] - began
 
 
 def _claim(name: str, number: int) -> JSON:
-    metadata = {"name": name, "namespace": "default", "uid": f"uid-{name}", "resourceVersion": str(2 + number)}
+    metadata = {"name": name, "namespace": "default", "uid": f"uid-{name}", "resourceVersion": "1"}
     return {"metadata": metadata, "spec": {**_like(number, "resources")}, "status": {"phase": "Pending"}}
 
 
@@ -148,7 +158,7 @@ def _volume(name: str, number: int) -> JSON:
 
 def _bound_claim(number: int) -> PersistentVolumeClaim:
     claim = _claim(f"claim-{number}", number)
-    claim["metadata"] |= {"resourceVersion": "1", "annotations": {names.BIND_COMPLETED: "yes"}}
+    claim["metadata"]["annotations"] = {names.BIND_COMPLETED: "yes"}
     claim["spec"]["volumeName"] = f"volume-{number}"
     size = claim["spec"]["resources"]["requests"]
     claim["status"] = {"phase": "Bound", "accessModes": ["ReadWriteOnce"], "capacity": size}
