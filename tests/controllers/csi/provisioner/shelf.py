@@ -12,7 +12,7 @@ from grpc import StatusCode
 from plugins.csi import csi_pb2 as pb
 from plugins.csi import wire
 from plugins.csi.driver import TOPOLOGY, Driver
-from plugins.csi.serving import Refused, bind
+from plugins.csi.serving import Bound, Refused, bind
 from tests.controllers.csi.beside import told
 from tests.controllers.csi.provisioner.cluster import NAME
 
@@ -97,9 +97,10 @@ async def reached(
     calls: Iterable[str] = CALLS,
     topology: bool = False,
     seconds: float = 0.3,
+    more: Iterable[Bound] = (),
 ) -> AsyncIterator[Driver]:
-    """The driver, with these capabilities."""
-    bound = [bind(wire.CREATE_VOLUME, shelf.create), bind(wire.DELETE_VOLUME, shelf.delete)]
+    """The driver, with these capabilities; it answers `more` calls, too."""
+    bound = [*more, bind(wire.CREATE_VOLUME, shelf.create), bind(wire.DELETE_VOLUME, shelf.delete)]
     async with told(folder, bound, name=name, controller=calls, seconds=seconds) as driver:
         yield replace(driver, services=driver.services | ({TOPOLOGY} if topology else set()))
 
