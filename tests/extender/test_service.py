@@ -5,7 +5,9 @@ import json
 from collections.abc import AsyncIterator, Callable
 
 import pytest
+from prometheus_client import CollectorRegistry
 
+from extender.service import Extender
 from model.meta import JSON
 from tests.extender.cases import Case, load
 from tests.extender.objects import claim, csi_node, node, pod, storage_class, volume
@@ -240,6 +242,16 @@ async def test_what_was_judged_is_counted(world: World, caller: Caller):
     assert caller.metric("lading_extender_nodes_total", verdict="unresolvable") == 1
     assert caller.metric("lading_extender_request_seconds_count", verb="filter") == 2
     assert caller.metric("lading_extender_requests_total", verb="prioritize", result="success") == 0
+
+
+def test_every_verb_and_result_is_counted_from_zero():
+    """So that a rate of nothing can be told from nothing to tell."""
+    registry = CollectorRegistry()
+    Extender(World().caches, World(), registry)
+    for verb in ("filter", "prioritize", "preempt", "bind"):
+        for result in ("success", "error", "unavailable", "invalid"):
+            labels = {"verb": verb, "result": result}
+            assert registry.get_sample_value("lading_extender_requests_total", labels) == 0
 
 
 @pytest.mark.parametrize(
