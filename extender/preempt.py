@@ -82,7 +82,7 @@ def _claim_holders(pod: Pod, snapshot: Snapshot) -> Iterator[Pod]:
 def _victims(pod: Pod, candidate: Candidate, blocking: Mapping[str, Pod], snapshot: Snapshot) -> tuple[str, ...]:
     """All who must go, the scheduler's choice first; none where that would not help."""
     going = set(candidate.victims)
-    here = [each for each in snapshot.stores.pods.by("placed", candidate.node) if each.uid != pod.uid]
+    here = [each for each in snapshot.stores.placed_on(candidate.node) if each.uid != pod.uid]
     elsewhere = (each for each in _claim_holders(pod, snapshot) if each.spec.node_name != candidate.node)
     if any(not _leaving(each) for each in elsewhere):
         return ()
@@ -126,7 +126,7 @@ class _Room:
         self._held = snapshot.slots.on(node)
         self._wanted = self._slots(pod)
         self._known = dict[str, Mapping[str, str]]()
-        pods = snapshot.stores.pods.by("placed", node) if self._wanted else ()
+        pods = snapshot.stores.placed_on(node) if self._wanted else ()
         present = {key for each in pods for key in self._of(each)}
         attached = snapshot.slots.attached(node)
         self._lingering = {key: driver for key, driver in attached.items() if key not in present}

@@ -6,7 +6,7 @@ those. Asking which nodes lack room is one mask per distinct number of free slot
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import cached_property, reduce
 from operator import or_
 from typing import Final, TypeVar
 
@@ -45,6 +45,11 @@ class NodeSlots:
     """Why the node's pods can not be counted."""
     sets: frozenset[str] = frozenset()
     """The sets of nodes that this one is in."""
+
+    @cached_property
+    def states(self) -> frozenset[tuple[str, int, int]]:
+        """Driver, limit and slots left, for every driver with a limit."""
+        return frozenset((driver, limit, limit - self.taken.get(driver, 0)) for driver, limit in self.limits.items())
 
     def free(self, driver: str) -> int:
         """Slots left for a driver with a limit; negative when there are too many volumes already."""
@@ -115,7 +120,7 @@ class SlotIndex:
         self._nodes = nodes
         self._stale: dict[str, None] = {}
         self._pods: dict[str, Slots] = {}
-        """What pods on nodes take, by their keys, as it was counted last."""
+        """What pods on nodes take, by their uids, as it was counted last."""
         self._promised: dict[str, Slots] = {}
         """What pods that are being bound will take, by their uids: one of the same name may come while one goes."""
         self._attachments: dict[str, dict[str, str]] = {}
@@ -231,7 +236,7 @@ class SlotIndex:
             return
         for pod in (old, new):
             if pod and pod.spec.node_name and pod.volumes:
-                self._pods.pop(pod.key, None)
+                self._pods.pop(pod.uid, None)
                 self._stale[pod.spec.node_name] = None
 
     def on_claim(self, old: PersistentVolumeClaim | None, new: PersistentVolumeClaim | None) -> None:
@@ -278,8 +283,8 @@ class SlotIndex:
         self._stale[csi_node.name] = None
 
     def _touch_users(self, claim: PersistentVolumeClaim) -> None:
-        for pod in self._stores.pods.by("used", claim.key):
-            self._pods.pop(pod.key, None)
+        for pod in self._stores.users_of(claim.key):
+            self._pods.pop(pod.uid, None)
             self._stale[pod.spec.node_name] = None
 
     def _touch_attached(self, node: str) -> None:
@@ -289,36 +294,40 @@ class SlotIndex:
     # --- counting ---
 
     def _count(self, name: str) -> None:
-        self._leave(name)
         csi_node = self._stores.csi_nodes.get(name)
         if csi_node is None:
             self._said.pop(name, None)
         if name not in self._nodes.position or csi_node is None:
+            self._leave(name)
             return
-        slots, own = self._slots_of(csi_node), masks.bit(self._nodes.position[name])
-        for each in slots.sets:
-            self._sets[each] = self._sets.get(each, 0) | own
-        for driver in slots.limits:
-            room = self._room.setdefault(driver, {})
-            state = slots.limits[driver], slots.free(driver)
-            room[state] = room.get(state, 0) | own
-        for key in slots.present:
-            self._holders.setdefault(key, set()).add(name)
+        slots = self._slots_of(csi_node)
+        self._change(name, self.on(name), slots)
         self._slots[name] = slots
 
     def _leave(self, name: str) -> None:
         slots = self._slots.pop(name, None)
-        if slots is None:
-            return
+        if slots is not None:
+            self._change(name, slots, _EMPTY)
+
+    def _change(self, name: str, old: NodeSlots, new: NodeSlots) -> None:
+        """Index what is held on a node now, where it differs from before: of a node little changes at a time."""
         own = masks.bit(self._nodes.position[name])
-        for each in slots.sets:
-            _clear(self._sets, each, own)
-        for driver in slots.limits:
-            _clear(self._room[driver], (slots.limits[driver], slots.free(driver)), own)
-        for key in slots.present:
+        if old.sets != new.sets:
+            for each in old.sets - new.sets:
+                _clear(self._sets, each, own)
+            for each in new.sets - old.sets:
+                self._sets[each] = self._sets.get(each, 0) | own
+        for driver, limit, free in old.states - new.states:
+            _clear(self._room[driver], (limit, free), own)
+        for driver, limit, free in new.states - old.states:
+            room = self._room.setdefault(driver, {})
+            room[limit, free] = room.get((limit, free), 0) | own
+        for key in old.present.keys() - new.present.keys():
             self._holders[key].discard(name)
             if not self._holders[key]:
                 del self._holders[key]
+        for key in new.present.keys() - old.present.keys():
+            self._holders.setdefault(key, set()).add(name)
 
     def _slots_of(self, csi_node: CSINode) -> NodeSlots:
         limit, sets = self._says(csi_node)
@@ -347,11 +356,11 @@ class SlotIndex:
 
     def _present(self, node: str) -> dict[str, str]:
         present = dict[str, str]()
-        for pod in self._stores.pods.by("placed", node):
+        for pod in self._stores.placed_on(node):
             if pod.volumes:
-                slots = self._promised.get(pod.uid, self._pods.get(pod.key))
+                slots = self._promised.get(pod.uid, self._pods.get(pod.uid))
                 if slots is None:
-                    slots = self._pods[pod.key] = pod_slots(pod, self._stores, migrated=True)
+                    slots = self._pods[pod.uid] = pod_slots(pod, self._stores, migrated=True)
                 present.update(slots)
         return present
 

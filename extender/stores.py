@@ -33,20 +33,9 @@ def on_a_node(pod: Pod) -> bool:
     return bool(pod.spec.node_name) and not pod.terminated
 
 
-def placed(pod: Pod) -> Iterable[str]:
-    """The node that a pod is on."""
-    return (pod.spec.node_name,) if on_a_node(pod) else ()
-
-
-def used(pod: Pod) -> Iterable[str]:
-    """Keys of the claims that a pod on a node uses."""
-    names = (pod.claim_name(volume) for volume in pod.volumes) if on_a_node(pod) else ()
-    return {f"{pod.namespace}/{name}" for name in names if name}
-
-
 def disk(pod: Pod) -> Iterable[str]:
     """The inline disks that a pod on a node holds."""
-    return {name for volume in pod.volumes for name in disks(volume)} if on_a_node(pod) else ()
+    return [name for volume in pod.volumes for name in disks(volume)] if on_a_node(pod) else ()
 
 
 def free(volume: PersistentVolume) -> Iterable[str]:
@@ -61,7 +50,7 @@ def being_made(claim: PersistentVolumeClaim) -> Iterable[str]:
 
 
 INDEXES: Final[Mapping[str, Mapping[str, Index]]] = {
-    "pods": {"placed": placed, "used": used, "disk": disk},
+    "pods": {"disk": disk},
     "claims": {"being made": being_made},
     "volumes": {"free": free},
 }
@@ -69,7 +58,8 @@ INDEXES: Final[Mapping[str, Mapping[str, Index]]] = {
 
 COMMON_INDEXES: Final[Mapping[str, Mapping[str, Index]]] = {
     "pods": {
-        "claim": lambda pod: [f"{pod.namespace}/{name}" for each in pod.volumes if (name := pod.claim_name(each))]
+        "node": lambda pod: (pod.spec.node_name,),
+        "claim": lambda pod: [f"{pod.namespace}/{name}" for each in pod.volumes if (name := pod.claim_name(each))],
     },
     "claims": {"class": lambda claim: (claim.storage_class,), "volume": lambda claim: (claim.spec.volume_name,)},
     "volumes": {"claim": lambda volume: (f"{ref.namespace}/{ref.name}",) if (ref := volume.spec.claim_ref) else ()},
@@ -137,7 +127,7 @@ class Stores:
     """All objects that a filter may look at."""
 
     pods: Store[Pod]
-    """Indexes: placed, used, disk, claim (keys of those it uses, on a node or not)."""
+    """Indexes: disk (those it holds on a node), node, claim (keys of those it uses)."""
     claims: Store[PersistentVolumeClaim]
     """Indexes: volume (the one it names), being made (its class)."""
     volumes: Store[PersistentVolume]
@@ -149,6 +139,14 @@ class Stores:
     """Index: class."""
     attachments: Store[VolumeAttachment]
     """Indexes: node, volume."""
+
+    def placed_on(self, node: str) -> list[Pod]:
+        """The pods that count on a node."""
+        return [pod for pod in self.pods.by("node", node) if on_a_node(pod)]
+
+    def users_of(self, claim: str) -> list[Pod]:
+        """The pods on nodes that use the claim of this key."""
+        return [pod for pod in self.pods.by("claim", claim) if on_a_node(pod)]
 
     def pod_claims(self, pod: Pod) -> Iterator[tuple[PodVolume, str, PersistentVolumeClaim | None]]:
         """The pod's volumes that have a claim behind them, in order: volume, claim's name, claim if it exists."""

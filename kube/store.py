@@ -153,21 +153,25 @@ class _Index(Generic[ObjectT]):
         return self._keys.get(value, {})
 
     def move(self, key: str, before: ObjectT | None, after: ObjectT | None) -> None:
-        old, new = self._values(before), self._values(after)
-        for value in old - new:
-            keys = self._keys.get(value, {})
-            keys.pop(key, None)
-            if not keys:
-                self._keys.pop(value, None)
-        for value in new - old:
-            self._keys.setdefault(value, {})[key] = None
+        old = () if before is None else self._values(before)
+        new = () if after is None else self._values(after)
+        if old == new:
+            return
+        for value in old:
+            if value not in new and (keys := self._keys.get(value)):
+                keys.pop(key, None)
+                if not keys:
+                    del self._keys[value]
+        for value in new:
+            if value not in old:
+                self._keys.setdefault(value, {})[key] = None
 
-    def _values(self, obj: ObjectT | None) -> frozenset[str]:
+    def _values(self, obj: ObjectT) -> tuple[str, ...]:
         try:
-            return frozenset(self._function(obj)) if obj is not None else frozenset()
+            return tuple(self._function(obj))
         except Exception:  # a guard: a fault in one index must not stop the cache
-            log.exception("index failed", index=self._name, key=obj.key if obj else "")
-            return frozenset()
+            log.exception("index failed", index=self._name, key=obj.key)
+            return ()
 
 
 def as_number(version: str) -> int:

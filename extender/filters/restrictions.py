@@ -55,7 +55,7 @@ def check(facts: Facts, snapshot: Snapshot, nodes: Mask) -> Findings:
 
 def users(pod: Pod, name: str, snapshot: Snapshot) -> Iterator[Pod]:
     """The other pods on nodes that name the claim `name` of the pod's namespace."""
-    for other in snapshot.stores.pods.by("used", f"{pod.namespace}/{name}"):
+    for other in snapshot.stores.users_of(f"{pod.namespace}/{name}"):
         sources = (volume.persistent_volume_claim for volume in other.volumes)
         if other.uid != pod.uid and any(source and source.claim_name == name for source in sources):
             yield other
