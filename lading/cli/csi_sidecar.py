@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 _DRIVER = "Driver"
 _WORK = "What runs"
 _VOLUMES = "Making volumes"
+_PLACES = "Making volumes: where"
 _ROOM = "Reporting what is left"
+_CLASSES = "Reporting what is left: for which classes"
+"""Panels of their own, or the long names leave no room for the others' on a narrow terminal."""
 _DEFAULTS: Final = SidecarSettings()
 _PREFIX: Final = re.compile(r"[a-z0-9](?:[-a-z0-9.]{0,100}[a-z0-9])?")
 
@@ -126,8 +129,9 @@ ImmediateTopology = Annotated[
     bool,
     typer.Option(
         "--immediate-topology/--no-immediate-topology",
+        metavar="",
         help="Ask for a place where no node was selected and the class names none.",
-        rich_help_panel=_VOLUMES,
+        rich_help_panel=_PLACES,
     ),
 ]
 PollInterval = Annotated[
@@ -144,8 +148,9 @@ ForImmediate = Annotated[
     bool,
     typer.Option(
         "--capacity-for-immediate-binding",
+        metavar="",
         help="Report for classes of the binding mode Immediate, too.",
-        rich_help_panel=_ROOM,
+        rich_help_panel=_CLASSES,
     ),
 ]
 PodName = Annotated[
