@@ -127,3 +127,17 @@ def test_roles_are_those_of_the_components_that_run(mode, accounts, say):
     found = [each for each in written if each["kind"] == "ServiceAccount"]
     assert len(found) == accounts
     assert {each["metadata"]["namespace"] for each in found} == {"storage"}
+
+
+@pytest.mark.parametrize("secrets", [False, True])
+def test_roles_beside_drivers_are_those_of_what_is_named(secrets, say):
+    drivers = ("--csi-driver", "a.csi", "--csi-driver", "B.csi", "--csi-controllers", "csi-provisioner")
+    written = list(yaml.safe_load_all(say("config", "rbac", *drivers, *(["--csi-secrets"] if secrets else []))))
+    accounts = {each["metadata"]["name"] for each in written if each["kind"] == "ServiceAccount"}
+    assert {"lading-csi-a.csi", "lading-csi-b.csi"} < accounts
+    beside = [each for each in written if each["kind"] == "ClusterRole" and "-csi-" in each["metadata"]["name"]]
+    assert len(beside) == 2
+    for role in beside:
+        plurals = {plural for rule in role["rules"] for plural in rule["resources"]}
+        assert ("secrets" in plurals) is secrets
+        assert "volumeattachments/status" not in plurals
