@@ -87,6 +87,7 @@ def app_of(names: Sequence[str] = tuple(COMMANDS)) -> typer.Typer:
         if isinstance(command, typer.Typer):
             app.add_typer(command, name=name, rich_help_panel=row.panel)
         else:
+            assert callable(command)
             app.command(name=name, rich_help_panel=row.panel)(command)
     return app
 
