@@ -8,13 +8,17 @@ from grpc import StatusCode
 
 from plugins.csi import csi_pb2 as pb
 from plugins.csi import wire
+from plugins.csi.driver import reached
 from plugins.csi.serving import Refused, bind
 from tests.controllers.csi.attacher.objects import FINALIZER, NODE_ID, attachment, csi_node, csi_volume, secret
 from tests.controllers.csi.beside import NAME, beside, told
 from tests.controllers.inprocess import world
+from tests.plugins.csi.hostpath import driver
 from tests.plugins.csi.test_clients import Script
+from tests.plugins.mounts import RecordedMounts
 from tests.waiting import eventually
 
+HOSTPATH = "hostpath.csi.lading"
 PUBLISHES = ("PUBLISH_UNPUBLISH_VOLUME",)
 ATTACHED = pb.ControllerPublishVolumeResponse(publish_context={"device": "/dev/x"})
 
@@ -291,3 +295,22 @@ async def test_a_listing_that_fails_changes_nothing(tmp_path):
         await parts.running.settle()
         assert listing.requests
         assert len(parts.publish.requests) == 1
+
+
+async def test_a_driver_that_is_away_is_waited_for(tmp_path):
+    first = driver(tmp_path, RecordedMounts(), max_volumes_per_node=1)
+    there = await first.__aenter__()
+    volume = await there.made()
+    async with (
+        world(csi_node(**{HOSTPATH: "n1"}), csi_volume(handle=volume.volume_id, driver=HOSTPATH)) as made,
+        reached(f"unix://{tmp_path}/csi.sock", seconds=0.3) as reachable,
+        beside(made, reachable, "csi-attacher"),
+    ):
+        await first.__aexit__(None, None, None)
+        await made.create(attachment(attacher=HOSTPATH))
+        error = await eventually(lambda: made.get("VolumeAttachment", "att").get("status", {}).get("attachError"))
+        assert error["errorCode"] == StatusCode.UNAVAILABLE.value[0]
+        async with driver(tmp_path, RecordedMounts(), max_volumes_per_node=1):
+            await eventually(lambda: made.get("VolumeAttachment", "att")["status"]["attached"])
+            await made.delete("VolumeAttachment", "", "att")
+            await eventually(lambda: not made.get("VolumeAttachment", "att"))
