@@ -8,6 +8,7 @@ from model.config_maps import ConfigMap
 from model.csi import CSIDriver, CSINode, CSIStorageCapacity, Lease, VolumeAttachment, VolumeSnapshotClass
 from model.grants import ReferenceGrant
 from model.meta import Object
+from model.policy import PodDisruptionBudget
 from model.registrations import WebhookConfiguration
 from model.secrets import Secret
 from model.snapshots import VolumeSnapshot, VolumeSnapshotContent
@@ -47,6 +48,9 @@ _SNAPSHOT = "snapshot.storage.k8s.io"
 PODS = Resource("", "v1", "pods", "Pod", namespaced=True, view=Pod)
 NODES = Resource("", "v1", "nodes", "Node", namespaced=False, view=Node)
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace", namespaced=False, view=Namespace)
+BUDGETS = Resource(
+    "policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", namespaced=True, view=PodDisruptionBudget
+)
 EVENTS = Resource("", "v1", "events", "Event", namespaced=True, view=Event)
 VOLUMES = Resource("", "v1", "persistentvolumes", "PersistentVolume", namespaced=False, view=PersistentVolume)
 CLAIMS = Resource(
