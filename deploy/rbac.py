@@ -11,6 +11,7 @@ from typing import Final
 from controllers.table import ROWS
 from deploy.csi_sidecar import Sidecar, sidecar
 from deploy.grants import TELLS, Component, Grant, Mode, Names, Place, cached, grant, own
+from extender.budgets import FOLLOWED
 from kube.caches import ALL
 from model.meta import JSON
 from model.resources import (
@@ -41,7 +42,7 @@ OWN_CERTIFICATES: Final = (Component.WEBHOOKS,)
 EXTENDER: Final[Mapping[Mode, tuple[Grant, ...]]] = {
     Mode.BESIDE: (*cached(ALL), *TELLS),
     Mode.INSTEAD: (
-        *cached(ALL),
+        *cached(FOLLOWED),
         grant(PODS, "get"),
         grant(NODES, "get"),
         grant(PODS, "create", "binding"),

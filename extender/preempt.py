@@ -2,19 +2,22 @@
 
 The scheduler's own dry run has chosen victims for what it filters itself; it never asks an extender. So its choice is
 kept, and pods of lower priority are added where the pod's volumes need more: all that hold a disk or claim which can
-not be shared, and for attach slots as few as do, the lowest first. A node that eviction can not help is left out.
+not be shared, and for attach slots as few as do, the lowest first. A node that eviction can not help is left out. Pods
+that a PodDisruptionBudget protects are spared before others, and counted: the scheduler takes the node with the fewest.
 Source: the extender's ProcessPreemption, and the way DefaultPreemption chooses victims.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from extender.budgets import Budgets
 from extender.facts import DriverMissing
 from extender.filters import FILTERS, restrictions
 from extender.masks import Mask
 from extender.slots import SlotError, pod_slots
 from extender.snapshot import Snapshot
 from extender.verdict import EvaluationError, Rejection
+from model.policy import PodDisruptionBudget
 from model.workloads import Pod
 from storage.limits import overfull, used
 from storage.restrictions import disks, is_exclusive
@@ -29,8 +32,15 @@ class Candidate:
     pdb_violations: int = 0
 
 
-def preempt(pod: Pod, candidates: Sequence[Candidate], snapshot: Snapshot) -> list[Candidate]:
+def preempt(
+    pod: Pod,
+    candidates: Sequence[Candidate],
+    snapshot: Snapshot,
+    budgets: Sequence[PodDisruptionBudget] = (),
+) -> list[Candidate]:
     """The candidates on which eviction helps, their victims completed.
+
+    What the scheduler counted of its own victims stays; what is added is counted by `budgets`, after its victims.
 
     Raises:
         EvaluationError: the pod, or one on such a node, can not be judged.
@@ -40,8 +50,8 @@ def preempt(pod: Pod, candidates: Sequence[Candidate], snapshot: Snapshot) -> li
     blocking = _blocking(pod, snapshot)
     chosen = list[Candidate]()
     for each in candidates:
-        if each.node in curable and (victims := _victims(pod, each, blocking, snapshot)):
-            chosen.append(Candidate(each.node, victims, each.pdb_violations))
+        if each.node in curable and (victims := _victims(pod, each, blocking, snapshot, Budgets(budgets))):
+            chosen.append(victims)
     return chosen
 
 
@@ -79,38 +89,50 @@ def _claim_holders(pod: Pod, snapshot: Snapshot) -> Iterator[Pod]:
             yield from restrictions.users(pod, name, snapshot)
 
 
-def _victims(pod: Pod, candidate: Candidate, blocking: Mapping[str, Pod], snapshot: Snapshot) -> tuple[str, ...]:
-    """All who must go, the scheduler's choice first; none where that would not help."""
+def _victims(
+    pod: Pod, candidate: Candidate, blocking: Mapping[str, Pod], snapshot: Snapshot, budgets: Budgets
+) -> Candidate | None:
+    """All who must go, the scheduler's choice first; None where nobody needs to, or that would not help."""
     going = set(candidate.victims)
     here = [each for each in snapshot.stores.placed_on(candidate.node) if each.uid != pod.uid]
     elsewhere = (each for each in _claim_holders(pod, snapshot) if each.spec.node_name != candidate.node)
     if any(not _leaving(each) for each in elsewhere):
-        return ()
+        return None
     must = [each for each in here if each.uid in blocking and each.uid not in going and not _leaving(each)]
     if not all(_evictable(each, pod, snapshot) for each in must):
-        return ()
+        return None
+    budgets.evict(each for each in here if each.uid in going)
+    violating = budgets.evict(must)
     going |= {each.uid for each in must}
     staying = [each for each in here if each.uid not in going and not _leaving(each)]
-    more = _for_slots(pod, candidate.node, staying, snapshot)
+    lower = sorted((each for each in staying if _evictable(each, pod, snapshot)), key=_rank, reverse=True)
+    violating |= budgets.evict(lower)
+    more = _for_slots(pod, candidate.node, staying, sorted(lower, key=lambda each: each.uid not in violating), snapshot)
     if more is None:
-        return ()
-    return (*candidate.victims, *(each.uid for each in (*must, *more)))
+        return None
+    added = [each.uid for each in (*must, *more)]
+    victims = (*candidate.victims, *added)
+    return Candidate(candidate.node, victims, candidate.pdb_violations + len(violating & {*added})) if victims else None
 
 
-def _for_slots(pod: Pod, node: str, staying: Sequence[Pod], snapshot: Snapshot) -> Sequence[Pod] | None:
-    """Which of those who stay must go for the attach slots; None if not even all of lower priority are enough."""
+def _for_slots(
+    pod: Pod, node: str, staying: Sequence[Pod], lower: Sequence[Pod], snapshot: Snapshot
+) -> Sequence[Pod] | None:
+    """Which of those who stay must go for the attach slots; None if not even all of the lower ones are enough.
+
+    The lower ones come in the order in which they are to be spared.
+    """
     if not snapshot.slots.on(node).limits:
         return ()  # nothing is counted there
     room = _Room(pod, node, snapshot)
     if room.suffices(staying):
         return ()
-    lower = sorted((each for each in staying if _evictable(each, pod, snapshot)), key=_rank)
-    kept = [each for each in staying if not _evictable(each, pod, snapshot)]
+    may_go = {each.uid for each in lower}
+    kept = [each for each in staying if each.uid not in may_go]
     if not room.suffices(kept):
         return None
     going = list[Pod]()
-    # The last of the order is the one to spare first.
-    for each in reversed(lower):
+    for each in lower:
         if room.suffices([*kept, each]):
             kept.append(each)
         else:

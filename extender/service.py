@@ -45,7 +45,7 @@ from extender.writes import ApiWriter, Writer
 from kube.caches import Caches
 from kube.client import Client
 from kube.events import EventRecorder
-from model.resources import CLAIMS
+from model.resources import BUDGETS, CLAIMS
 from model.volumes import PersistentVolumeClaim
 from model.workloads import Pod
 from serving.http import decode_json, decoded, json_body, json_response, read_body
@@ -241,7 +241,8 @@ class Extender:
         with self._metrics.call("preempt"):
             args = await self._read(request, ExtenderPreemptionArgs, "preempt")
             try:
-                chosen = preempt(args.pod, wire.preemption_candidates(args), self._snapshot)
+                budgets = [*self._caches.of(BUDGETS).values()] if BUDGETS in self._caches else []
+                chosen = preempt(args.pod, wire.preemption_candidates(args), self._snapshot, budgets)
             except WireError as error:
                 self._metrics.result("preempt", "invalid")
                 raise web.HTTPBadRequest(text=str(error)) from error

@@ -15,9 +15,10 @@ from controllers.csi.settings import SidecarSettings
 from controllers.service import Controllers, cached
 from deploy.rbac import Mode
 from extender.bind import BindLimits
+from extender.budgets import FOLLOWED
 from extender.service import Extender, ExtenderSettings, extender
 from extender.snapshot import SERVED_RULES, Rules
-from kube.caches import Caches
+from kube.caches import ALL, Caches
 from kube.client import Client
 from kube.events import EventRecorder
 from kube.lease import lead
@@ -93,7 +94,7 @@ def extender_services(
     With an election one replica answers and the others stand by, unready: which slots, claims and pools are spoken for
     is known to whoever binds, and two who bind would have to guess.
     """
-    caches = Caches(given.client)
+    caches = Caches(given.client, FOLLOWED if mode is Mode.INSTEAD else ALL)
     recorder = EventRecorder(given.client, "lading-extender")
     limits = BindLimits()
     part = extender(

@@ -1,7 +1,7 @@
 """The calls that components make, beside the roles that they get: no more, no less."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,6 +19,7 @@ from certs.issue import Server
 from certs.secret import SecretStore
 from certs.upkeep import Upkeep
 from deploy.rbac import EXTENDER, Component, Mode, Names, grants, upkeep
+from extender.budgets import FOLLOWED
 from extender.service import Extender, ExtenderSettings, extender
 from kube import config
 from kube.caches import ALL, Caches
@@ -26,6 +27,7 @@ from kube.client import Client, connect
 from kube.events import EventRecorder
 from model import names
 from model.meta import JSON
+from model.resources import Resource
 from sandbox.server import Sandbox, SandboxSettings, serve
 from serving.http import make_app
 from serving.site import serve as serve_site
@@ -109,9 +111,9 @@ def _events(cluster: Cluster, reason: str) -> int:
 
 @asynccontextmanager
 async def extending(
-    cluster: Cluster, settings: ExtenderSettings
+    cluster: Cluster, settings: ExtenderSettings, followed: Sequence[Resource[Any]] = ALL
 ) -> AsyncIterator[tuple[aiohttp.ClientSession, Extender]]:
-    caches = Caches(cluster.client, ALL)
+    caches = Caches(cluster.client, followed)
     recorder = EventRecorder(cluster.client, "lading-extender")
     service = extender(cluster.client, caches, CollectorRegistry(), recorder=recorder, settings=settings)
     async with running(caches.run(), recorder.run(), service.run()), cluster.served(service.routes()) as session:
@@ -140,7 +142,7 @@ async def test_the_binding_extender_makes_the_calls_of_its_role(cluster: Cluster
     await cluster.create(volume("pv-1"), claim("takes"), claim("made", "made"), pinned("wants"))
     await cluster.create(pod("p", "takes", "made", containers=[{"name": "main", "image": "x"}]))
     await cluster.change(("v1", "PersistentVolume"), ("", "pv-1"), _with({"status": {"phase": "Available"}}), "status")
-    async with extending(cluster, ExtenderSettings()) as (session, _):
+    async with extending(cluster, ExtenderSettings(), FOLLOWED) as (session, _):
         for _ in range(2):  # the second event of the same words counts up the first
             await told(cluster, lambda: _heal(cluster, session), "SelectedNodeCleared")
         await _bind(cluster, session)

@@ -16,6 +16,7 @@ from extender.snapshot import Rules
 from extender.wire import ExtenderPreemptionArgs, WireError, preemption_candidates, preemption_result
 from kube.caches import Caches
 from model.meta import JSON
+from model.policy import PodDisruptionBudget
 from tests.extender.objects import claim, csi_node, node, pod, storage_class, volume
 from tests.extender.tables import RESOURCES, Cluster
 from tests.extender.world import World
@@ -118,6 +119,73 @@ def test_a_pod_that_leaves_anyway_is_no_victim():
     going = holding(1, deletionTimestamp="2026-01-01T00:00:00Z")
     full = cluster(*going, volume("v"), claim("c", volume="v"), limit=1)
     assert chosen(full, pod("new", "c", priority=10)) is None
+
+
+# --- disruption budgets ---
+
+
+def budget(name: str, allowed: int, *, of: str = "", namespace: str = "ns", disrupted: tuple[str, ...] = ()):
+    """For the pods with the label `app: OF`; for none, by an empty selector, without one."""
+    selector = {"matchLabels": {"app": of}} if of else {}
+    status = {"disruptionsAllowed": allowed, "disruptedPods": dict.fromkeys(disrupted, "2026-01-01T00:00:00Z")}
+    obj = {"metadata": {"name": name, "namespace": namespace}, "spec": {"selector": selector}, "status": status}
+    return msgspec.convert(obj, PodDisruptionBudget)
+
+
+def judged(*budgets: PodDisruptionBudget, victims: tuple[str, ...] = (), violations: int = 0, limit: int = 2):
+    """The victims of two pods with the label `app: web`, the first of higher priority, and the violations counted."""
+    pods = [*holding(1, priority=5, labels={"app": "web"}), *holding(2, priority=1, labels={"app": "web"})]
+    full = cluster(*pods, volume("v"), claim("c", volume="v"), limit=limit)
+    wanting = full.put(pod("new", "c", priority=10))
+    (found,) = preempt(wanting, [Candidate("n1", victims, violations)], full.snapshot, budgets)
+    return list(found.victims), found.pdb_violations
+
+
+def test_a_victim_that_a_budget_spares_is_counted():
+    assert judged(budget("b", 0, of="web")) == (["uid-p2"], 1)
+    assert judged(budget("b", 2, of="web")) == (["uid-p2"], 0)
+
+
+def test_whose_eviction_a_budget_forbids_is_spared_before_one_of_higher_priority():
+    low = holding(2, priority=1, labels={"app": "db"})
+    full = cluster(*holding(1, priority=5), *low, volume("v"), claim("c", volume="v"))
+    wanting = full.put(pod("new", "c", priority=10))
+    (found,) = preempt(wanting, [Candidate("n1", ())], full.snapshot, [budget("b", 0, of="db")])
+    assert (found.victims, found.pdb_violations) == (("uid-p1",), 0)
+
+
+def test_all_that_must_go_are_counted():
+    assert judged(budget("b", 1, of="web"), limit=1) == (["uid-p2", "uid-p1"], 1)
+    assert judged(budget("b", 0, of="web"), limit=1) == (["uid-p1", "uid-p2"], 2)
+
+
+def test_the_schedulers_count_stays_and_its_victims_use_the_budget_up():
+    assert judged(budget("b", 1, of="web"), victims=("uid-p1",), violations=3, limit=1) == (["uid-p1", "uid-p2"], 4)
+    assert judged(budget("b", 2, of="web"), victims=("uid-p1",), violations=3, limit=1) == (["uid-p1", "uid-p2"], 3)
+
+
+def test_the_holder_of_a_claim_for_one_pod_is_counted():
+    mine = claim("c", volume="v")
+    mine["spec"]["accessModes"] = ["ReadWriteOncePod"]
+    holder = pod("holder", "c", node="n1")
+    holder["metadata"]["labels"] = {"app": "web"}
+    held = cluster(volume("v"), mine, holder, limit=None)
+    wanting = held.put(pod("new", "c", priority=10))
+    found = preempt(wanting, [Candidate("n1", ())], held.snapshot, [budget("b", 0, of="web")])
+    assert found == [Candidate("n1", ("uid-holder",), 1)]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(budget("b", 0), id="an empty selector"),
+        pytest.param(budget("b", 0, of="db"), id="other pods"),
+        pytest.param(budget("b", 0, of="web", namespace="elsewhere"), id="another namespace"),
+        pytest.param(budget("b", 0, of="web", disrupted=("p1", "p2")), id="pods that were counted already"),
+    ],
+)
+def test_what_a_budget_is_not_about(other: PodDisruptionBudget):
+    assert judged(other) == (["uid-p2"], 0)
 
 
 def test_the_holder_of_a_claim_for_one_pod_goes():
