@@ -25,8 +25,8 @@ PLACES: Final = {f"{zone}-{number}": zone for zone in ZONES for number in range(
 DISK, POOL = "disk.csi.example.com", "pool.csi.example.com"
 LIMITS: Final = {DISK: 3, POOL: 4}
 """Volumes of each driver that a node takes."""
-HOLDS: Final = {"east": 14, "west": 10}
-"""Gi of the zones' pools."""
+HOLDS: Final = {"east": 18, "west": 15}
+"""Gi of the zones' pools: often full, and not so crowded that a pod that wants much never finds its turn."""
 DISKS: Final = 12
 """Disks in each zone that any claim may take."""
 GIB_NANOS: Final = 10**9 << 30

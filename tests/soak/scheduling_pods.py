@@ -3,14 +3,14 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from random import Random
 from typing import Any, Final
 
 from kube.caches import Caches
 from kube.client import Client
 from model.meta import JSON
-from model.resources import CLAIMS, PODS, VOLUMES
+from model.resources import CLAIMS, EVENTS, PODS, VOLUMES
 from model.workloads import Pod
 from tests.soak.scheduling_cluster import NAMESPACE, PLACES, ZONES, disk
 
@@ -58,13 +58,14 @@ class Pods:
                 group.create_task(self._run(kind, each, keys))
         for each in keys:
             await self._client.delete(CLAIMS, each, NAMESPACE)
-        await self._until(f"claims of {name} gone", lambda: not any(self._claim(each) for each in keys))
+        gone = f"claims of {name} gone"
+        await self._until(gone, lambda: not any(self._claim(each) for each in keys), lambda: self._why(name, keys))
 
     async def _run(self, kind: str, name: str, claims: list[str]) -> None:
         began = time.monotonic()
         spec = {"nodeName": self._random.choice([*PLACES])} if kind == "adopted" else {}
         await self._client.create(PODS, _pod(name, claims, **spec), NAMESPACE)
-        await self._until(f"pod {name} bound", lambda: self._is_bound(name, claims), lambda: self._why(name))
+        await self._until(f"pod {name} bound", lambda: self._is_bound(name, claims), lambda: self._why(name, claims))
         self.waited[kind].append(time.monotonic() - began)
         await asyncio.sleep(self._random.uniform(*RUNS_SECONDS))
         await self._client.delete(PODS, name, NAMESPACE, grace_seconds=0)
@@ -93,10 +94,13 @@ class Pods:
         has = [self._claim(each) for each in claims]
         return pod is not None and bool(pod.spec.node_name) and all(each and each.fully_bound for each in has)
 
-    def _why(self, name: str) -> str:
-        """What the scheduler says of it."""
-        pod = self._pod(name)
-        return "gone" if pod is None else f"{pod.spec.node_name or 'no node'}: {pod.status}"
+    async def _why(self, name: str, claims: list[str]) -> str:
+        """What is said of it, and how far its claims are."""
+        pod, has = self._pod(name), [self._claim(each) for each in claims]
+        told = await self._client.list(EVENTS, NAMESPACE, fields=f"involvedObject.name={name}")
+        said = "; ".join(f"{each.reason} ({each.count}): {each.message}" for each in told)
+        states = ", ".join(f"{each.name} {each.selected_node} {each.spec.volume_name}" for each in has if each)
+        return f"on node {pod.spec.node_name or 'none'}, claims {states}, told {said}" if pod else "gone"
 
     def _pod(self, name: str) -> Pod | None:
         return self._caches.pods.get(f"{NAMESPACE}/{name}")
@@ -104,11 +108,11 @@ class Pods:
     def _claim(self, name: str) -> Any:
         return self._caches.claims.get(f"{NAMESPACE}/{name}")
 
-    async def _until(self, what: str, so: Callable[[], bool], why: Callable[[], str] = lambda: "") -> None:
+    async def _until(self, what: str, so: Callable[[], bool], why: Callable[[], Awaitable[str]]) -> None:
         ends = time.monotonic() + DEADLINE_SECONDS
         while not so():
             if time.monotonic() > ends:
-                raise StuckError(f"not within {DEADLINE_SECONDS:g} s: {what} {why()}")
+                raise StuckError(f"not within {DEADLINE_SECONDS:g} s: {what}: {await why()}")
             await asyncio.sleep(0.1)
 
 
