@@ -28,6 +28,8 @@ class Answer:
     unresolvable: int
     rejected: Mapping[str, int] = field(default_factory=dict)
     """How many by message."""
+    rules: Mapping[str, int] = field(default_factory=dict)
+    """How many by the filter that rejects them."""
 
 
 class Answers:
@@ -81,13 +83,14 @@ class Answers:
 
 def _encoded(left: Candidates, groups: Sequence[tuple[Group, int, Messages]], unknown: Sequence[str] = ()) -> Answer:
     said: dict[bool, list[Messages]] = {True: [], False: []}
-    counts, rejected = {True: 0, False: len(unknown)}, dict[str, int]()
+    counts, rejected, rules = {True: 0, False: len(unknown)}, dict[str, int](), dict[str, int]()
     for group, count, encoded in groups:
         counts[group.resolvable] += count
         rejected[group.message] = rejected.get(group.message, 0) + count
+        rules[group.rule] = rules.get(group.rule, 0) + count
         said[group.resolvable].append(encoded)
     if unknown:
         rejected[Reason.NODE_UNKNOWN] = len(unknown)
         said[False].append(messages(unknown, Reason.NODE_UNKNOWN, plain=False))
     body = filter_result(left, failed=said[True], unresolvable=said[False])
-    return Answer(body, left.count, counts[True], counts[False], rejected)
+    return Answer(body, left.count, counts[True], counts[False], rejected, rules)

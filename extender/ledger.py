@@ -69,6 +69,12 @@ class Ledger:
         """How many claims were made that no report is known to count."""
         return len(self._made)
 
+    @property
+    def oldest_seconds(self) -> float:
+        """Since when the first of them has been made; 0 where there is none."""
+        ends = min((made.ends for made in self._made.values()), default=None)
+        return 0.0 if ends is None else max(self._clock() + UNREPORTED_SECONDS - ends, 0.0)
+
     def recall(self, now: datetime) -> None:
         """Count what was made shortly before this process began to look, by the age of the volumes: see UNREPORTED."""
         for claim in self._stores.claims.values():

@@ -12,6 +12,7 @@ from extender.snapshot import Snapshot
 from extender.verdict import Objection, Reason, Verdicts
 from model.workloads import Pod
 
+_RULE: Final = "NodeVolumeLimits"
 REMEMBERED_SECONDS: Final = 30.0
 """A few attempts of the scheduler's back-off; by then slots may have become free."""
 
@@ -35,7 +36,9 @@ class Lessons:
             refused = snapshot.nodes.mask_of((node,)) & verdicts.feasible
             if refused and driver in snapshot.slots.on(node).limits:
                 fact = SlotsFull(driver)
-                objections.append(Objection(Reason.MAX_VOLUME_COUNT, resolvable=True, nodes=refused, fact=fact))
+                objections.append(
+                    Objection(Reason.MAX_VOLUME_COUNT, resolvable=True, nodes=refused, fact=fact, rule=_RULE)
+                )
         if len(objections) == len(verdicts.objections):
             return verdicts
         return Verdicts(verdicts.asked, tuple(objections), verdicts.plan)

@@ -27,7 +27,7 @@ from extender.bind import Binder, BindLimits
 from extender.cached import snapshot_over
 from extender.changes import Changes
 from extender.decisions import Decision, Decisions
-from extender.filters import concern, evaluate
+from extender.filters import FILTERS, concern, evaluate
 from extender.gate import ANSWER_SECONDS, BYTES_AT_ONCE, Gate
 from extender.heal import Healer
 from extender.lessons import Lessons
@@ -110,7 +110,7 @@ class Extender:
         self._runs = False
         self._recorder = recorder
         self._settings = settings
-        self._metrics = Metrics(registry)
+        self._metrics = Metrics(registry, FILTERS)
         self._group: asyncio.TaskGroup | None = None
         reservations = Reservations(caches.pods, caches.claims, caches.volumes)
         self._snapshot = snapshot_over(caches, reservations, settings.rules, monotonic)
@@ -146,6 +146,8 @@ class Extender:
             self._snapshot, obtaining, self._healer, self._announcer, pods=caches.pods, claims=caches.claims
         )
         self._metrics.attempts.set_function(lambda: self._binder.under_way)
+        self._metrics.ledger_claims.set_function(lambda: self._snapshot.ledger.unreported)
+        self._metrics.ledger_age.set_function(lambda: self._snapshot.ledger.oldest_seconds)
 
     # --- for the composition ---
 
@@ -209,17 +211,18 @@ class Extender:
             pod, asked = await self._candidates(request, "filter", concern)
             if not concern(pod):
                 self._metrics.result("filter", "success")
-                self._metrics.judged(asked.count, 0, 0)
+                self._metrics.judged(asked.count, 0, 0, {})
                 return json_body(wire.filter_result(asked))
             try:
-                verdicts = self._judge(pod, asked.names)
+                with self._metrics.phase("filter", "judge"):
+                    verdicts = self._lessons.applied(pod, self._judge(pod, asked.names), self._snapshot)
             except EvaluationError as error:
                 self._metrics.result("filter", "error")
                 log.warning("pod not judged", namespace=pod.namespace, pod=pod.name, error=str(error))
                 self._decisions.record(pod.key, Decision(_now(), "filter", pod.uid, f"can not be judged: {error}"))
                 return json_body(wire.filter_error(asked, str(error)))
-            verdicts = self._lessons.applied(pod, verdicts, self._snapshot)
-            found = self._answers.of(asked, verdicts)
+            with self._metrics.phase("filter", "answer"):
+                found = self._answers.of(asked, verdicts)
             # What is noted is for others: the scheduler need not wait for it.
             asyncio.get_running_loop().call_soon(self._decided, pod, verdicts, asked.names, found)
             return json_body(found.body)
@@ -228,14 +231,16 @@ class Extender:
         with self._metrics.call("prioritize"):
             pod, asked = await self._candidates(request, "prioritize", lambda _: True)
             scores = dict[str, int]()
-            with suppress(EvaluationError):  # the protocol has no word for it: no opinion
-                if concern(pod):
+            with suppress(EvaluationError), self._metrics.phase("prioritize", "judge"):
+                if concern(pod):  # and where it can not be judged the protocol has no word for it: no opinion
                     scores = self._scores(pod, asked.names)
-            hosts = dict[int, list[str]]()
-            for name in asked.names:
-                hosts.setdefault(scores.get(name, 0), []).append(name)
+            with self._metrics.phase("prioritize", "answer"):
+                hosts = dict[int, list[str]]()
+                for name in asked.names:
+                    hosts.setdefault(scores.get(name, 0), []).append(name)
+                body = wire.priorities(hosts)
             self._metrics.result("prioritize", "success")
-            return json_body(wire.priorities(hosts))
+            return json_body(body)
 
     async def _on_preempt(self, request: web.Request) -> web.Response:
         with self._metrics.call("preempt"):
@@ -300,7 +305,7 @@ class Extender:
     def _decided(self, pod: Pod, verdicts: Verdicts, names: Sequence[str], found: Answer) -> None:
         """Note what was answered: in metrics, log, events, and for who asks later."""
         self._metrics.result("filter", "success")
-        self._metrics.judged(found.feasible, found.failed, found.unresolvable)
+        self._metrics.judged(found.feasible, found.failed, found.unresolvable, found.rules)
         if self._settings.heals:
             self._healer.consider(pod.namespace, verdicts.objections)
         log.info(
@@ -320,7 +325,8 @@ class Extender:
     ) -> tuple[Pod, Candidates]:
         body = await self._body(request, verb)
         try:
-            asked = decoded(lambda: wire.read(body, needs_names))
+            with self._metrics.phase(verb, "read"):
+                asked = decoded(lambda: wire.read(body, needs_names))
         except WireError as error:
             self._metrics.result(verb, "invalid")
             raise web.HTTPBadRequest(text=str(error)) from error
@@ -342,7 +348,7 @@ class Extender:
 
     async def _body(self, request: web.Request, verb: str) -> bytes:
         try:
-            with self._gate.admitted(request):
+            with self._metrics.phase(verb, "receive"), self._gate.admitted(request):
                 return await read_body(request)
         except web.HTTPServiceUnavailable:
             self._metrics.result(verb, "unavailable")

@@ -46,6 +46,8 @@ class Objection:
     """Whether evicting other pods could help."""
     nodes: Mask
     fact: Fact | None = None
+    rule: str = ""
+    """The filter that objects: a node's objections are all of one, since others are not asked about it any more."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class Group:
     nodes: Mask
     message: str
     """The reasons in one line, as kube-scheduler joins them."""
+    rule: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,11 +106,11 @@ class Verdicts:
         groups = [Group(resolvable=True, nodes=self.rejected, message="")] if self.rejected else []
         for objection in self.objections:
             groups = [part for group in groups for part in _split(group, objection) if part.nodes]
-        alike = dict[tuple[bool, str], Mask]()
+        alike = dict[tuple[bool, str, str], Mask]()
         for group in groups:
-            key = group.resolvable, group.message
+            key = group.resolvable, group.message, group.rule
             alike[key] = alike.get(key, 0) | group.nodes
-        return [Group(resolvable, nodes, message) for (resolvable, message), nodes in alike.items()]
+        return [Group(resolvable, nodes, message, rule) for (resolvable, message, rule), nodes in alike.items()]
 
 
 def _split(group: Group, objection: Objection) -> Iterable[Group]:
@@ -115,5 +118,6 @@ def _split(group: Group, objection: Objection) -> Iterable[Group]:
         group.resolvable and objection.resolvable,
         group.nodes & objection.nodes,
         f"{group.message}, {objection.reason}" if group.message else objection.reason,
+        objection.rule,
     )
-    yield Group(group.resolvable, group.nodes & ~objection.nodes, group.message)
+    yield Group(group.resolvable, group.nodes & ~objection.nodes, group.message, group.rule)

@@ -6,7 +6,7 @@ PreFilter and Filter extension points.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from extender.filters import binding, limits, restrictions, zone
@@ -49,29 +49,29 @@ def evaluate(pod: Pod, snapshot: Snapshot, nodes: Mask) -> Verdicts:
         EvaluationError: one of the nodes, or the pod, can not be judged.
     """
     snapshot.slots.refresh()
-    prepared = list[tuple[Filter, Any]]()
-    remembered: Rejection | None = None
-    for each in FILTERS.values():
+    prepared = list[tuple[str, Any]]()
+    remembered: Verdicts | None = None
+    for rule, each in FILTERS.items():
         facts = each.prepare(pod, snapshot)
         if isinstance(facts, Rejection):
-            remembered = remembered or facts
+            remembered = remembered or _everywhere(facts, rule, nodes)
             if not facts.resolvable:
-                return _everywhere(facts, nodes)
+                return _everywhere(facts, rule, nodes)
         elif facts is not None:
-            prepared.append((each, facts))
-    return _everywhere(remembered, nodes) if remembered else _check(prepared, snapshot, nodes)
+            prepared.append((rule, facts))
+    return remembered or _check(prepared, snapshot, nodes)
 
 
-def _everywhere(rejection: Rejection, nodes: Mask) -> Verdicts:
-    objection = Objection(rejection.reason, rejection.resolvable, nodes, rejection.fact)
+def _everywhere(rejection: Rejection, rule: str, nodes: Mask) -> Verdicts:
+    objection = Objection(rejection.reason, rejection.resolvable, nodes, rejection.fact, rule)
     return Verdicts(nodes, (objection,) if nodes else ())
 
 
-def _check(prepared: list[tuple[Filter, Any]], snapshot: Snapshot, nodes: Mask) -> Verdicts:
+def _check(prepared: list[tuple[str, Any]], snapshot: Snapshot, nodes: Mask) -> Verdicts:
     left, objections, plan = nodes, list[Objection](), NOTHING
-    for each, facts in prepared:
-        found = each.check(facts, snapshot, left)
-        objections += found.objections
+    for rule, facts in prepared:
+        found = FILTERS[rule].check(facts, snapshot, left)
+        objections += (replace(objection, rule=rule) for objection in found.objections)
         plan = Plan((*plan.matches, *found.plan.matches), (*plan.provisions, *found.plan.provisions))
         for objection in found.objections:
             left &= ~objection.nodes

@@ -7,13 +7,17 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from prometheus_client import CollectorRegistry
 
+from extender.filters import FILTERS
+from extender.metrics import PHASED, PHASES
 from extender.service import Extender
 from model.meta import JSON
+from model.names import SELECTED_NODE
 from tests.extender.cases import Case, load
 from tests.extender.objects import claim, csi_node, node, pod, storage_class, volume
 from tests.extender.world import Caller, World, running
 from tests.waiting import eventually
 
+DRIVER = "csi.example.com"
 BINDING = {"PodName": "p", "PodNamespace": "ns", "PodUID": "uid-p", "Node": "n1"}
 
 
@@ -252,6 +256,39 @@ def test_every_verb_and_result_is_counted_from_zero():
         for result in ("success", "error", "unavailable", "invalid"):
             labels = {"verb": verb, "result": result}
             assert registry.get_sample_value("lading_extender_requests_total", labels) == 0
+
+
+async def test_rejected_nodes_are_counted_by_the_filter_that_rejects_them(world: World, caller: Caller):
+    for obj in (volume("v", "fast", zone="a"), claim("c", "fast", volume="v"), csi_node("n1", **{DRIVER: 0})):
+        world.put(obj)
+    for rule in FILTERS:
+        assert caller.metric("lading_extender_rejected_nodes_total", rule=rule) == 0
+    await caller.filter(pod("p", "c"), ["n1", "n2"])
+    await caller.filter(pod("p", "ghost"), ["n1"])
+    await caller.filter(pod("p", "c"), ["new"])
+    counted = {rule: caller.metric("lading_extender_rejected_nodes_total", rule=rule) for rule in FILTERS}
+    assert counted == {"NodeVolumeLimits": 1, "VolumeBinding": 1, "VolumeRestrictions": 1, "VolumeZone": 0}
+
+
+async def test_the_parts_of_a_call_are_timed(world: World, caller: Caller):
+    world.put(claim("c"))
+    await caller.filter(pod("p", "c"), ["n1"])
+    await caller.prioritize(pod("p"), ["n1"])
+    for verb in PHASED:
+        for phase in PHASES:
+            assert caller.metric("lading_extender_phase_seconds_count", verb=verb, phase=phase) == 1
+
+
+async def test_the_ledger_is_measured(world: World, caller: Caller):
+    assert caller.metric("lading_extender_ledger_claims") == 0
+    assert caller.metric("lading_extender_ledger_age_seconds") == 0
+    made = claim("c")
+    made["metadata"]["annotations"] = {SELECTED_NODE: "n1"}
+    world.put(made)
+    world.put(volume("made"))
+    world.bind_claim("ns/c", "made")
+    assert caller.metric("lading_extender_ledger_claims") == 1
+    assert 0 < (caller.metric("lading_extender_ledger_age_seconds") or 0) < 60
 
 
 @pytest.mark.parametrize(
