@@ -15,6 +15,7 @@ from controllers.csi.attacher.decide import Attacher as Who
 from controllers.csi.attacher.execute import Executor
 from controllers.csi.attacher.requests import PublishOptions
 from controllers.csi.context import SidecarContext
+from controllers.csi.races import lost
 from controllers.finalizers import holds_up, take_off
 from controllers.runtime import Loop
 from kube.cache import Cache
@@ -62,19 +63,26 @@ class Attacher:
             pause = settings.reconcile_attachments_seconds
             self.loops += (Loop(COMPARISON_QUEUE, queue, self._compare, 1, lambda: (driver.name,), pause),)
 
-    async def _reconcile(self, key: str) -> None:
+    async def _reconcile(self, key: str) -> float | None:
         attachment = self._attachments.get(key)
         if attachment is None or not self._is_ours(attachment):
-            return
+            return None
         again = attachment.uid in self._again
-        await self._executor.execute(decide(attachment, self._around(attachment), self._who, again=again))
-        self._again.discard(attachment.uid)
+        action = decide(attachment, self._around(attachment), self._who, again=again)
+        soon = await lost(self._executor.execute(action))
+        if soon is None:
+            self._again.discard(attachment.uid)
+        return soon
 
-    async def _reconcile_volume(self, key: str) -> None:
+    async def _reconcile_volume(self, key: str) -> float | None:
         volume = self._volumes.get(key)
-        if volume is not None and may_go(volume, self._attachments.by("volume", key), self._who.finalizer):
-            await self._writer.patch(VOLUMES, volume, take_off(volume, self._who.finalizer))
-            log.info("volume let go", volume=key)
+        if volume is None or not may_go(volume, self._attachments.by("volume", key), self._who.finalizer):
+            return None
+        return await lost(self._let_go(volume))
+
+    async def _let_go(self, volume: PersistentVolume) -> None:
+        await self._writer.patch(VOLUMES, volume, take_off(volume, self._who.finalizer))
+        log.info("volume let go", volume=volume.name)
 
     async def _compare(self, _key: str) -> None:
         before = {each.name: each for each in self._attachments.values() if self._is_ours(each)}

@@ -6,6 +6,7 @@ from typing import Final
 from controllers.csi.context import SidecarContext
 from controllers.csi.modifier.decide import Slowly, decide, wakes, wants_change
 from controllers.csi.modifier.execute import Executor
+from controllers.csi.races import lost
 from controllers.csi.resizer.controller import COMPONENT
 from controllers.csi.resizer.memory import Attempts
 from controllers.runtime import Loop
@@ -40,8 +41,9 @@ class Modifier:
             return None
         memory = self._attempts.of(claim, used=False)
         action = decide(claim, self._volumes.get(claim.spec.volume_name), self._driver, memory)
-        await self._executor.execute(action)
-        return self._attempts.rest_seconds(claim) if isinstance(action, Slowly) else None
+        if isinstance(action, Slowly):
+            return self._attempts.rest_seconds(claim)
+        return await lost(self._executor.execute(action))
 
     def _on_claim(self, old: PersistentVolumeClaim | None, new: PersistentVolumeClaim | None) -> None:
         if new is None:

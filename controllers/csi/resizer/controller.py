@@ -10,6 +10,7 @@ from typing import Final
 import structlog
 
 from controllers.csi.context import SidecarContext
+from controllers.csi.races import lost
 from controllers.csi.resizer.decide import Resizer, Slowly, decide, serves, wakes, wants_more
 from controllers.csi.resizer.execute import Executor
 from controllers.csi.resizer.expansion import Expansion
@@ -60,8 +61,9 @@ class CsiResizer:
             return None
         memory = self._attempts.of(claim, used=self._is_used(key))
         action = decide(claim, self._volumes.get(claim.spec.volume_name), self._who, memory)
-        await self._executor.execute(action)
-        return self._attempts.rest_seconds(claim) if isinstance(action, Slowly) else None
+        if isinstance(action, Slowly):
+            return self._attempts.rest_seconds(claim)
+        return await lost(self._executor.execute(action))
 
     def _is_used(self, key: str) -> bool:
         return self._pods is not None and any(not pod.over for pod in self._pods.by("claim", key))

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from grpc import StatusCode
@@ -11,7 +12,7 @@ from plugins.csi import wire
 from plugins.csi.driver import reached
 from plugins.csi.serving import Refused, bind
 from tests.controllers.csi.attacher.objects import FINALIZER, NODE_ID, attachment, csi_node, csi_volume, secret
-from tests.controllers.csi.beside import NAME, beside, told
+from tests.controllers.csi.beside import NAME, SETTINGS, beside, told
 from tests.controllers.inprocess import world
 from tests.plugins.csi.hostpath import driver
 from tests.plugins.csi.test_clients import Script
@@ -46,14 +47,23 @@ class Parts:
 
 
 @asynccontextmanager
-async def attacher(folder, *objects, publish=ATTACHED, unpublish=None, controller=PUBLISHES, calls=(), seconds=30.0):
+async def attacher(
+    folder,
+    *objects,
+    publish=ATTACHED,
+    unpublish=None,
+    controller=PUBLISHES,
+    calls=(),
+    seconds=30.0,
+    settings=SETTINGS,
+):
     publish = publish if callable(publish) else Script(publish)
     unpublish = unpublish if callable(unpublish) else Script(unpublish or pb.ControllerUnpublishVolumeResponse())
     answers = [bind(wire.PUBLISH, publish), bind(wire.UNPUBLISH, unpublish), *calls]
     async with (
         world(*objects) as made,
         told(folder, answers, controller=controller, seconds=seconds) as driver,
-        beside(made, driver, "csi-attacher") as running,
+        beside(made, driver, "csi-attacher", settings=settings) as running,
     ):
         yield Parts(made, running, publish, unpublish)
 
@@ -295,6 +305,21 @@ async def test_a_listing_that_fails_changes_nothing(tmp_path):
         await parts.running.settle()
         assert listing.requests
         assert len(parts.publish.requests) == 1
+
+
+async def test_who_was_slower_than_another_writer_tries_again_soon(tmp_path):
+    settings = replace(SETTINGS, backoff_seconds=(1000.0, 1000.0))
+    async with attacher(tmp_path, csi_node(), csi_volume(), settings=settings) as parts:
+        transport = parts.running.transport
+        transport.lagging.add("persistentvolumes")
+        await parts.made.merge("PersistentVolume", "", "v", {"metadata": {"labels": {"a": "b"}}})
+        tried = asyncio.Event()
+        transport.before = lambda _: tried.set()
+        await parts.made.create(attachment())
+        await tried.wait()
+        assert parts.publish.requests == []
+        transport.catch_up()
+        await eventually(lambda: parts.status().get("attached"))
 
 
 async def test_a_driver_that_is_away_is_waited_for(tmp_path):
