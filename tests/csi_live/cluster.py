@@ -62,18 +62,19 @@ class Cluster:
 
     async def until(self, resource: Resource[ObjectT], name: str, holds: Callable[[ObjectT], Any]) -> ObjectT:
         """The object once it is there and this holds of it."""
-        last: list[ObjectT | None] = [None]
+        last: ObjectT | None = None
 
-        async def answer() -> ObjectT | None:
-            last[0] = found = await self.get(resource, name)
-            return found if found is not None and holds(found) else None
+        async def is_so() -> bool:
+            nonlocal last
+            last = await self.get(resource, name)
+            return last is not None and bool(holds(last))
 
         try:
-            found = await eventually(answer)
+            _ = await eventually(is_so)
         except TimeoutError:
-            raise AssertionError(f"never true of {resource.kind} {name}, which is now {last[0]}") from None
-        assert found is not None
-        return found
+            raise AssertionError(f"never true of {resource.kind} {name}, which is now {last}") from None
+        assert last is not None
+        return last
 
     async def until_gone(self, resource: Resource[Any], name: str) -> None:
         """Return once there is no such object."""

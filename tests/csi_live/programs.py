@@ -61,8 +61,7 @@ class Program:
         if self.socket is None:
             await self._until_listening(process)
         else:
-            socket = self.socket
-            _ = await eventually(lambda: socket.exists() or self.complain(), within_seconds=_READY_WITHIN_SECONDS)
+            _ = await eventually(self._answers, within_seconds=_READY_WITHIN_SECONDS)
 
     async def kill(self) -> None:
         """End it at once, as a crash does."""
@@ -90,6 +89,10 @@ class Program:
             line = (await process.stdout.readline()).decode()
         assert line.startswith("listening "), f"{self} did not start: {line}{self.end_of_log()}"
         self.url = line.removeprefix("listening ").strip()
+
+    def _answers(self) -> bool:
+        self.complain()
+        return self.socket is not None and self.socket.exists()
 
     async def _end(self, number: signal.Signals) -> int:
         self.complain()

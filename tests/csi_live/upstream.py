@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import structlog
 import typer
@@ -178,7 +178,7 @@ class Story:
     def _content(self) -> Path:
         return self._state / self.handle
 
-    def _wanted(self) -> dict[str, object]:
+    def _wanted(self) -> dict[str, Any]:
         """What staging and publishing are told alike."""
         assert self.volume is not None
         assert self.volume.spec.csi is not None
