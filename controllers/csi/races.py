@@ -1,4 +1,4 @@
-"""Lost races: that somebody was faster is no failure of the driver, and the pass is repeated soon, without its waits."""
+"""Lost races: that somebody was faster is no fault of the driver, and the pass is repeated soon, without its waits."""
 
 from collections.abc import Awaitable
 from typing import Final
