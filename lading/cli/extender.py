@@ -101,7 +101,7 @@ def extender(
 
 def _rules(switches: Sequence[str], shape: str | None) -> Rules:
     """The rules of the service with some switched on, or with `no-` before their names off."""
-    changes: dict[str, Any] = {"shape": _shape(shape)} if shape else {}
+    changes: dict[str, Any] = {} if shape is None else {"shape": _shape(shape)}
     for each in switches:
         name = each.removeprefix("no-")
         if name not in SWITCHES:
@@ -112,8 +112,8 @@ def _rules(switches: Sequence[str], shape: str | None) -> Rules:
 
 def _shape(text: str) -> Shape:
     wrong = OptionsError(
-        f"--shape {text}: expected UTILIZATION=SCORE, several with commas; utilizations rise from 0 to 100, scores are "
-        "0 to 10"
+        f"--shape {text or repr(text)}: expected UTILIZATION=SCORE, several with commas; utilizations rise from 0 to "
+        "100, scores are 0 to 10"
     )
     try:
         pairs = [each.split("=") for each in text.split(",")]

@@ -72,6 +72,7 @@ WRONG = [
     (["extender", "--switch", "no-such"], "there are wait-for-drivers, counts-claims-under-way"),
     (["extender", "--shape", "50=5,20=1"], "utilizations rise from 0 to 100"),
     (["extender", "--shape", "0=11"], "scores are 0 to 10"),
+    (["extender", "--shape", ""], "--shape '': expected UTILIZATION=SCORE"),
     (["sandbox", "--kubeconfig", "k", "--listen", "here"], "--listen 'here': expected HOST:PORT"),
     (["sandbox", "--kubeconfig", "k", "--listen", "127.0.0.1:99999"], "--listen '127.0.0.1:99999'"),
     (["sandbox", "--kubeconfig", "k", "--scheduler-config", "nope.yaml"], "--scheduler-config nope.yaml: No such file"),
