@@ -11,7 +11,6 @@ a cluster's store, for the watches of claims and of reports show neither in step
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Final
 
 from extender.masks import Mask, bit
@@ -75,13 +74,16 @@ class Ledger:
         ends = min((made.ends for made in self._made.values()), default=None)
         return 0.0 if ends is None else max(self._clock() + UNREPORTED_SECONDS - ends, 0.0)
 
-    def recall(self, now: datetime) -> None:
-        """Count what was made shortly before this process began to look, by the age of the volumes: see UNREPORTED."""
+    def recall(self, age_seconds: Callable[[str | None], float]) -> None:
+        """Count what was made shortly before this process began to look, by the age of the volumes.
+
+        `age_seconds` tells how long ago a time of the API was.
+        """
         for claim in self._stores.claims.values():
             volume = self._stores.volume_of(claim)
             if volume is None or not claim.selected_node or claim.uid in self._made:
                 continue
-            age = _seconds_since(volume.metadata.creation_timestamp, now)
+            age = age_seconds(volume.metadata.creation_timestamp)
             if age < UNREPORTED_SECONDS:
                 self._remember(claim, claim.selected_node, UNREPORTED_SECONDS - max(age, 0.0))
 
@@ -158,10 +160,3 @@ def _is_newer(report: CSIStorageCapacity, version: str) -> bool:
 def _is_older(report: CSIStorageCapacity, version: str) -> bool:
     written = report.metadata.resource_version
     return written.isdecimal() and version.isdecimal() and int(written) < int(version)
-
-
-def _seconds_since(time: str | None, now: datetime) -> float:
-    try:
-        return (now - datetime.fromisoformat(time or "")).total_seconds()
-    except (ValueError, TypeError):  # no time, or one without a zone: not of a server's making
-        return float("inf")

@@ -37,7 +37,7 @@ from extender.preempt import preempt
 from extender.reservations import Reservations
 from extender.scores import prioritize
 from extender.snapshot import SERVED_RULES, Rules
-from extender.takeover import caught_up
+from extender.takeover import age_seconds, caught_up
 from extender.verdict import EvaluationError, Reason, Verdicts
 from extender.why import why
 from extender.wire import Candidates, ExtenderBindingArgs, ExtenderPreemptionArgs, WireError
@@ -169,7 +169,7 @@ class Extender:
             try:
                 await self._caches.wait_synced()
                 await self._ready()
-                self._snapshot.ledger.recall(datetime.now(UTC))
+                self._snapshot.ledger.recall(partial(age_seconds, datetime.now(UTC)))
                 self._group = group
                 while self.stale:
                     self._snapshot.slots.refresh(COUNTED_AT_ONCE)

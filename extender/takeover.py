@@ -5,6 +5,7 @@ Caches that are followed all the while may be behind. Whoever binds by them woul
 
 import asyncio
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any, Final
 
 import structlog
@@ -50,6 +51,14 @@ async def _listed(client: Client, resource: Resource[Any]) -> list[Object]:
         except KubeError as fault:
             log.warning("not listed", resource=resource.plural, error=str(fault))
             await asyncio.sleep(AGAIN_SECONDS)
+
+
+def age_seconds(now: datetime, time: str | None) -> float:
+    """How long ago a time of the API was; infinite for none, and for what is not of a server's making."""
+    try:
+        return (now - datetime.fromisoformat(time or "")).total_seconds()
+    except (ValueError, TypeError):
+        return float("inf")
 
 
 class Behind:

@@ -20,7 +20,7 @@ from extender.lessons import Lessons
 from extender.obtaining import Obtaining
 from extender.reservations import Reservations
 from extender.snapshot import SERVED_RULES
-from extender.takeover import caught_up
+from extender.takeover import age_seconds, caught_up
 from kube.caches import Caches
 from kube.client import Client
 from kube.errors import KubeError, ServerError, ServerTimeout, Unreachable
@@ -194,7 +194,7 @@ class Replica:
     async def lead(self, now: Callable[[], Any]) -> None:
         """Begin to bind, once the caches have caught up. `now` tells the date."""
         await caught_up(self._server, self.follower.caches)
-        self.snapshot.ledger.recall(now())
+        self.snapshot.ledger.recall(partial(age_seconds, now()))
         begun = asyncio.Event()
         self._task = asyncio.create_task(self._run(begun))
         await begun.wait()

@@ -1,6 +1,7 @@
 """Pools are never overbooked, nothing is held for ever, and the repaired quirks do what their switches say."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from random import Random
 
 import msgspec
@@ -12,6 +13,7 @@ from extender.cached import view_of
 from extender.filters import evaluate
 from extender.ledger import ABANDONED_SECONDS, UNREPORTED_SECONDS
 from extender.snapshot import SERVED_RULES, Rules
+from extender.takeover import age_seconds
 from model import names
 from model.meta import JSON
 from model.workloads import Pod
@@ -206,12 +208,12 @@ class TestAfterARestart:
 
     NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
-    def started(self, age_seconds: float, *, reported_at: int, now: list[float]) -> Cluster:
+    def started(self, seconds: float, *, reported_at: int, now: list[float]) -> Cluster:
         made = made_for("other", 6, "a")
-        made["metadata"]["creationTimestamp"] = (self.NOW - timedelta(seconds=age_seconds)).isoformat()
+        made["metadata"]["creationTimestamp"] = (self.NOW - timedelta(seconds=seconds)).isoformat()
         bound = at(20, claim("other", size="6Gi", volume="made-for-other", **{names.SELECTED_NODE: "a2"}))
         cluster = pools(at(reported_at, pool("a", 10)), made, bound, claim("c", size="5Gi"), clock=lambda: now[0])
-        cluster.snapshot.ledger.recall(self.NOW)
+        cluster.snapshot.ledger.recall(partial(age_seconds, self.NOW))
         return cluster
 
     def test_what_was_made_shortly_before_counts_for_the_time_that_is_left(self):
@@ -238,7 +240,7 @@ class TestAfterARestart:
         made["metadata"]["creationTimestamp"] = time
         bound = claim("other", size="6Gi", volume="made-for-other", **{names.SELECTED_NODE: "a2"})
         cluster = pools(pool("a", 10), made, bound, claim("c", size="5Gi"))
-        cluster.snapshot.ledger.recall(self.NOW)
+        cluster.snapshot.ledger.recall(partial(age_seconds, self.NOW))
         assert feasible(cluster, pod("p", "c")) == ["a1", "a2"]
 
 
