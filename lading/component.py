@@ -1,6 +1,7 @@
 """One long-running component: its caches, its own work and its HTTPS site, as services in the order they start."""
 
 import asyncio
+import gc
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -87,6 +88,10 @@ def announcement(wait: Callable[[], Awaitable[None]], tell: Callable[[], None]) 
 
     async def run(ready: asyncio.Event) -> None:
         await wait()
+        # What the caches hold stays. To walk all of it takes the collector a quarter of a second with 5,000 nodes, in
+        # the middle of a call.
+        gc.collect()
+        gc.freeze()
         tell()
         ready.set()
         await asyncio.Event().wait()

@@ -1,11 +1,13 @@
 """Services start in order, stop in reverse, and none may end unasked."""
 
 import asyncio
+import gc
 import os
 import signal
 
 import pytest
 
+from lading.component import announcement
 from lading.run import Service, ServiceEndedError, run_process, run_services
 from tests.waiting import eventually
 
@@ -84,3 +86,16 @@ def test_an_expected_failure_is_one_line_and_status_one(capsys):
 
     assert run_process(main) == 1
     assert capsys.readouterr().err == "lading: [Errno 2] No such file: 'kubeconfig'\n"
+
+
+async def test_what_was_there_before_the_announcement_is_not_walked_again():
+    told = asyncio.Event()
+    before = gc.get_freeze_count()
+    task = asyncio.create_task(announcement(lambda: asyncio.sleep(0), told.set).serve(asyncio.Event()))
+    try:
+        await told.wait()
+        assert gc.get_freeze_count() > before
+    finally:
+        gc.unfreeze()
+        task.cancel()
+        await asyncio.wait([task])
