@@ -2,7 +2,6 @@
 
 import msgspec
 import pytest
-from prometheus_client import CollectorRegistry
 
 from controllers.csi.snapshotter.snapshots.actions import (
     Bind,
@@ -19,98 +18,28 @@ from controllers.csi.snapshotter.snapshots.actions import (
     SetClass,
     Tell,
 )
-from controllers.csi.snapshotter.snapshots.decide import Known, decide, frees
+from controllers.csi.snapshotter.snapshots.decide import decide, frees
 from controllers.csi.snapshotter.snapshots.execute import status_of
-from controllers.csi.snapshotter.snapshots.metrics import Metrics
 from model import names
-from model.csi import VolumeSnapshotClass
-from model.snapshots import SnapshotError, VolumeSnapshot, VolumeSnapshotContent
-from model.volumes import PersistentVolume, PersistentVolumeClaim
 from tests.controllers.csi.snapshotter import objects
-
-GOING = "2026-01-02T03:04:05Z"
-SOURCE, BOUND = names.SNAPSHOT_SOURCE_PROTECTION, names.SNAPSHOT_BOUND_PROTECTION
-MADE = "snapcontent-u-snap"
-FAILED = SnapshotError("2026-01-02T03:04:05Z", "it failed")
-
-
-def merged(base, change):
-    """The object with the change in it; None takes a field away."""
-    whole = dict(base)
-    for key, value in change.items():
-        if value is None:
-            whole.pop(key, None)
-        elif isinstance(value, dict) and isinstance(whole.get(key), dict):
-            whole[key] = merged(whole[key], value)
-        else:
-            whole[key] = value
-    return whole
-
-
-def snapshot(*, held=True, going=False, content="", **change):
-    base = objects.snapshot(content=content)
-    base["metadata"] |= {"uid": "u-snap", "resourceVersion": "7", "finalizers": [SOURCE] if held else []}
-    if going:
-        base["metadata"]["deletionTimestamp"] = GOING
-    return msgspec.convert(merged(base, change), VolumeSnapshot)
-
-
-def content(**change):
-    base = objects.content(MADE)
-    base["spec"] |= {
-        "source": {"volumeHandle": "handle-of-disk"},
-        "volumeSnapshotRef": {"namespace": "default", "name": "snap", "uid": "u-snap"},
-    }
-    return msgspec.convert(merged(base, change), VolumeSnapshotContent)
-
-
-def earlier(uid="", **change):
-    """One that was there before the snapshot."""
-    base = objects.content("kept")
-    base["spec"]["volumeSnapshotRef"] |= {"uid": uid}
-    return msgspec.convert(merged(base, change), VolumeSnapshotContent)
-
-
-def claim(*, held=True, **change):
-    base = objects.claim()
-    base["metadata"] |= {"uid": "u-data", "finalizers": [names.SNAPSHOT_CLAIM_PROTECTION] if held else []}
-    return msgspec.convert(merged(base, change), PersistentVolumeClaim)
-
-
-def volume(**change):
-    return msgspec.convert(merged(objects.volume(uid="u-data"), change), PersistentVolume)
-
-
-def snapshot_class(name="fast", **more):
-    return msgspec.convert(objects.snapshot_class(name, **more), VolumeSnapshotClass)
-
-
-def known(*there, restored_by=()):
-    def one(view):
-        by_key = {each.key: each for each in there if isinstance(each, view)}
-        return by_key.get
-
-    classes = [each for each in there if isinstance(each, VolumeSnapshotClass)]
-    return Known(
-        one(VolumeSnapshotContent),
-        one(PersistentVolumeClaim),
-        one(PersistentVolume),
-        lambda: classes,
-        lambda key: restored_by if key == "default/snap" else (),
-    )
-
-
-READY = {"status": {"readyToUse": True, "snapshotHandle": "s", "restoreSize": 1 << 30, "creationTime": 10**18}}
-TOLD = {
-    "status": {
-        "boundVolumeSnapshotContentName": MADE,
-        "readyToUse": True,
-        "restoreSize": "1Gi",
-        "creationTime": "2001-09-09T01:46:40Z",
-    }
-}
-GIVEN = (claim(), volume(), snapshot_class())
-
+from tests.controllers.csi.snapshotter.views import (
+    BOUND,
+    FAILED,
+    GIVEN,
+    GOING,
+    MADE,
+    READY,
+    SOURCE,
+    TOLD,
+    claim,
+    content,
+    earlier,
+    going,
+    known,
+    snapshot,
+    snapshot_class,
+    volume,
+)
 
 # --- what is made ---
 
@@ -297,10 +226,6 @@ def test_a_content_that_is_not_there_is_made_sure_of(wanting, name):
 # --- the end ---
 
 
-def going(**change):
-    return snapshot(going=True, **merged({**TOLD, "metadata": {"finalizers": [SOURCE, BOUND]}}, change))
-
-
 RELEASED = {"metadata": {"annotations": {names.CONTENT_BEING_DELETED: "yes"}}}
 
 
@@ -363,42 +288,3 @@ def test_a_snapshot_that_goes_is_given_no_class_and_no_content():
 )
 def test_a_claim_is_free_when_none_of_its_snapshots_is_being_taken(of_claim, snapshots, contents, expected):
     assert frees(of_claim, snapshots, {each.name: each for each in contents}.get) == expected
-
-
-# --- how long it takes ---
-
-
-def test_what_is_under_way_is_timed_and_what_is_given_up_told_apart():
-    registry, now = CollectorRegistry(), [0.0]
-    metrics = Metrics(registry, lambda: now[0])
-
-    def seconds(operation, status="success", kind="dynamic"):
-        labels = {
-            "driver_name": "a.csi",
-            "operation_name": operation,
-            "snapshot_type": kind,
-            "operation_status": status,
-        }
-        return registry.get_sample_value("snapshot_controller_operation_total_seconds_sum", labels)
-
-    def in_flight():
-        return registry.get_sample_value("snapshot_controller_operations_in_flight")
-
-    metrics.see(snapshot(), "")
-    assert in_flight() == 2
-    now[0] = 2.0
-    metrics.see(snapshot(status={"creationTime": "2026-01-02T03:04:05Z"}), "a.csi")
-    metrics.see(snapshot(status={"creationTime": "2026-01-02T03:04:05Z"}), "a.csi")
-    now[0] = 5.0
-    metrics.see(snapshot(**TOLD), "a.csi")
-    assert (seconds("CreateSnapshot"), seconds("CreateSnapshotAndReady"), in_flight()) == (2.0, 5.0, 0)
-    metrics.see(going(), "a.csi")
-    now[0] = 6.0
-    metrics.gone(going())
-    metrics.gone(going())
-    assert (seconds("DeleteSnapshot"), in_flight()) == (1.0, 0)
-    metrics.see(snapshot(content="kept"), "a.csi")
-    metrics.see(snapshot(content="kept", going=True), "a.csi")
-    metrics.gone(snapshot(content="kept", going=True))
-    assert seconds("CreateSnapshotAndReady", "cancel", "pre-provisioned") == 0.0
-    assert in_flight() == 0

@@ -1,14 +1,10 @@
 """Snapshots taken, used and deleted, with a driver that answers as it is told."""
 
-from contextlib import asynccontextmanager
-
 import pytest
 from grpc import StatusCode
 
 from model import names
-from plugins.csi import csi_pb2 as pb
-from plugins.csi.serving import Refused
-from tests.controllers.csi.beside import NAME, SETTINGS, beside, told
+from tests.controllers.csi.beside import NAME, SETTINGS
 from tests.controllers.csi.snapshotter.objects import (
     BOTH,
     claim,
@@ -16,68 +12,11 @@ from tests.controllers.csi.snapshotter.objects import (
     secret_named,
     snapshot,
     snapshot_class,
-    snapshot_world,
     volume,
 )
+from tests.controllers.csi.snapshotter.parts import CREATE, DELETE, SNAPSHOTS, USUAL, nothing, refuses, snapshotting
 from tests.controllers.csi.snapshotter.storage import CREATED, CREATED_SECONDS, GI, Storage
 from tests.waiting import eventually
-
-SNAPSHOTS = ("CREATE_DELETE_SNAPSHOT",)
-CREATE, DELETE = pb.CreateSnapshotRequest, pb.DeleteSnapshotRequest
-
-
-class Parts:
-    """A server, a driver and both controllers."""
-
-    def __init__(self, made, running, storage):
-        self.made = made
-        self.running = running
-        self.storage = storage
-
-    def snapshot(self, name="snap"):
-        return self.made.get("VolumeSnapshot", name, "default")
-
-    def content(self, name=""):
-        return self.made.get("VolumeSnapshotContent", name or f"snapcontent-{self.snapshot()['metadata']['uid']}")
-
-    def contents(self):
-        return self.made.objects("VolumeSnapshotContent")
-
-    def status(self, name="snap"):
-        return self.snapshot(name).get("status", {})
-
-    def error(self, name="snap"):
-        return self.status(name).get("error", {}).get("message", "")
-
-    def finalizers(self, obj):
-        return set(obj["metadata"].get("finalizers", ()))
-
-    async def goes(self, name="snap"):
-        await self.made.delete("VolumeSnapshot", "default", name)
-
-    async def is_ready(self, name="snap"):
-        await eventually(lambda: self.status(name).get("readyToUse"))
-
-    async def is_gone(self, name="snap"):
-        await eventually(lambda: not self.snapshot(name))
-
-    async def complains(self, text, name="snap"):
-        await eventually(lambda: text in self.error(name))
-
-
-@asynccontextmanager
-async def snapshotting(folder, *objects, controllers=BOTH, calls=SNAPSHOTS, storage=None, bound=True, **more):
-    storage = storage or Storage()
-    settings = more.get("settings", SETTINGS)
-    async with (
-        snapshot_world(*objects, bound=bound) as made,
-        told(folder, storage.calls(), controller=calls) as driver,
-        beside(made, driver, *controllers, settings=settings) as running,
-    ):
-        yield Parts(made, running, storage)
-
-
-USUAL = (snapshot_class(), snapshot())
 
 
 async def test_a_snapshot_is_taken_and_ready(tmp_path):
@@ -112,11 +51,11 @@ async def test_a_snapshot_is_taken_and_ready(tmp_path):
 
 async def test_what_must_not_go_is_held_and_the_claim_only_until_the_snapshot_is_ready(tmp_path):
     storage = Storage()
-    storage.before = _refuses(StatusCode.INTERNAL, CREATE)
+    storage.before = refuses(StatusCode.INTERNAL, CREATE)
     async with snapshotting(tmp_path, *USUAL, storage=storage) as parts:
         await parts.complains("INTERNAL")
         assert names.SNAPSHOT_CLAIM_PROTECTION in parts.finalizers(parts.made.claim("data"))
-        storage.before = _nothing
+        storage.before = nothing
         await parts.is_ready()
         await parts.running.settle()
         assert parts.finalizers(parts.snapshot()) == {
@@ -370,74 +309,6 @@ async def test_a_snapshot_stays_while_a_claim_is_being_filled_from_it(tmp_path):
         await parts.is_gone()
 
 
-# --- what is in doubt ---
-
-
-async def test_while_the_outcome_is_in_doubt_the_same_call_is_made_even_if_the_snapshot_is_deleted(tmp_path):
-    storage = Storage()
-    storage.after = _refuses(StatusCode.DEADLINE_EXCEEDED, CREATE)
-    async with snapshotting(tmp_path, *USUAL, storage=storage) as parts:
-        await parts.complains("DEADLINE_EXCEEDED")
-        await parts.goes()
-        await eventually(lambda: "deletionTimestamp" in parts.content()["metadata"])
-        asked = len(storage.requests(CREATE))
-        await eventually(lambda: len(storage.requests(CREATE)) > asked + 1)
-        assert names.CONTENT_BEING_CREATED in parts.content()["metadata"]["annotations"]
-        assert not storage.requests(DELETE)
-        storage.after = _nothing
-        await parts.is_gone()
-        assert storage.snapshots == {}
-
-
-@pytest.mark.parametrize("code", [StatusCode.INTERNAL, StatusCode.FAILED_PRECONDITION, StatusCode.UNIMPLEMENTED])
-async def test_a_final_answer_lets_a_deleted_snapshot_go(tmp_path, code):
-    storage = Storage()
-    storage.before = _refuses(code, CREATE)
-    async with snapshotting(tmp_path, *USUAL, storage=storage) as parts:
-        await parts.complains(code.name)
-        await eventually(lambda: "SnapshotCreationFailed" in parts.made.reasons(parts.content()["metadata"]["name"]))
-        await parts.goes()
-        await parts.is_gone()
-        assert not storage.requests(DELETE)
-        await eventually(lambda: not parts.contents())
-
-
-async def test_want_of_room_is_no_final_answer_as_an_earlier_call_may_be_at_work(tmp_path):
-    storage = Storage()
-    storage.after = _refuses(StatusCode.RESOURCE_EXHAUSTED, CREATE)
-    async with snapshotting(tmp_path, *USUAL, storage=storage) as parts:
-        await parts.complains("RESOURCE_EXHAUSTED")
-        await parts.goes()
-        await eventually(lambda: "deletionTimestamp" in parts.content()["metadata"])
-        storage.after = _nothing
-        await parts.is_gone()
-        assert storage.snapshots == {}
-
-
-async def test_a_failing_driver_is_not_pressed(tmp_path):
-    storage = Storage()
-    storage.before = _refuses(StatusCode.INTERNAL, CREATE)
-    settings = SETTINGS.__class__(backoff_seconds=(600.0, 600.0), resync_seconds=1e6)
-    async with snapshotting(tmp_path, *USUAL, storage=storage, settings=settings) as parts:
-        await parts.complains("INTERNAL")
-        await parts.running.settle()
-        assert len(storage.requests(CREATE)) == 1
-
-
-async def test_a_snapshot_that_can_not_be_deleted_yet_is_tried_again(tmp_path):
-    storage = Storage()
-    storage.before = _refuses(StatusCode.FAILED_PRECONDITION, DELETE)
-    async with snapshotting(tmp_path, *USUAL, storage=storage) as parts:
-        await parts.is_ready()
-        name = parts.content()["metadata"]["name"]
-        await parts.goes()
-        await eventually(lambda: "SnapshotDeleteError" in parts.made.reasons(name))
-        assert parts.snapshot()
-        storage.before = _nothing
-        await parts.is_gone()
-        assert storage.snapshots == {}
-
-
 async def test_contents_of_other_drivers_are_left_alone(tmp_path):
     foreign = content(spec={"driver": "other.csi"})
     async with snapshotting(tmp_path, foreign, snapshot(content="kept"), snapshot_class()) as parts:
@@ -445,15 +316,3 @@ async def test_contents_of_other_drivers_are_left_alone(tmp_path):
         await parts.running.settle()
         assert not parts.storage.asked
         assert "status" not in parts.content("kept")
-
-
-def _refuses(code, kind):
-    def refuse(request):
-        if isinstance(request, kind):
-            raise Refused(code, "told to")
-
-    return refuse
-
-
-def _nothing(_):
-    pass
