@@ -143,6 +143,33 @@ async def test_the_driver_serves_its_own_health_where_it_is_asked_to(tmp_path):
         assert await command.stop() == 0
 
 
+async def test_the_driver_introduces_itself_and_ends_where_kubelet_refuses_it(tmp_path):
+    record = Record()
+    kubelet = Registered(tmp_path / "registry", record)
+    options = ("--endpoint", f"unix://{tmp_path}/csi.sock", "--node-id", "n1", "--state", str(tmp_path / "state"))
+    given = ("csi-hostpath", *options, "--registration-dir", str(tmp_path / "registry"))
+    async with running(*given, home=tmp_path) as command:
+        await eventually(lambda: registered(kubelet, record))
+        assert await command.stop() == 0
+    await kubelet.reconcile()
+    record.faults = [Failed("no such CSINode")]
+    async with running(*given, home=tmp_path) as command:
+        await eventually(lambda: ended_unasked(kubelet, command))
+        assert command.process.returncode == 1
+    last = (tmp_path / "csi-hostpath.log").read_text().splitlines()[-1]
+    assert last == f"lading: kubelet does not take driver {NAME}: no such CSINode"
+
+
+async def registered(kubelet, record):
+    await kubelet.reconcile()
+    return record.drivers == {NAME: "n1"}
+
+
+async def ended_unasked(kubelet, command):
+    await kubelet.reconcile()
+    return command.process.returncode is not None
+
+
 async def test_who_asks_how_the_driver_is_shows_no_certificate(tmp_path):
     folder = tmp_path / "certs"
     assert (await lading("certs", "issue", "--dir", str(folder), home=tmp_path))[0] == 0
