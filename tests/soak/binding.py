@@ -95,14 +95,15 @@ class Soak:
         await self._waves.prepare()
         try:
             async with asyncio.TaskGroup() as group:
-                telling = group.create_task(self._tell())
+                beside = [group.create_task(work) for work in (self._tell(), self._running.keep())]
                 lanes = [group.create_task(self._lane()) for _ in range(LANES)]
                 await self._kill()
                 self._calm = True
                 await asyncio.sleep(self._plan.calm_seconds)
                 self._over.set()
                 await asyncio.wait(lanes)
-                telling.cancel()
+                for task in beside:
+                    task.cancel()
         except* AssertionError as group:
             self._faults = [str(error) for error in group.exceptions]
 
@@ -114,6 +115,7 @@ class Soak:
         return [
             Row("claims bound", f"{bound:,} in {next(self._number)} waves", bound >= self._plan.claims),
             Row("leaders killed", str(self._running.kills), well=True),
+            Row("leases not renewed in time", str(self._running.leases_lost), well=True),
             Row("lost or stuck", "; ".join(self._faults) or "none", not self._faults),
             Row("left over", ", ".join(left) or "none", not left),
             Row("replicas that complain", "; ".join(unready) or "none", not unready),
