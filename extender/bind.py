@@ -222,34 +222,34 @@ class Binder:
 
     async def _bind(self, attempt: Attempt, pod: Pod) -> None:
         """Put the pod on the node, again until it is known to be there or not to be: its place is held meanwhile."""
-        node = attempt.args.node
-        while True:
+        node, doubtful = attempt.args.node, False
+        while not attempt.bound:
             try:
                 await self._writer.bind(pod, node)
+                attempt.bound = True
             except KubeError as fault:
-                doubtful = is_in_doubt(fault)
+                doubtful |= is_in_doubt(fault)
                 if not (doubtful or isinstance(fault, Conflict)):
                     raise
-                if not await self._is_on(node, pod, fault):
-                    if not doubtful:
-                        raise Refused(f"binding pod {pod.key}: {fault}") from fault
+                attempt.bound = await self._is_on(node, pod, fault)
+                if not attempt.bound:
                     await asyncio.sleep(POLL_SECONDS)
-                    continue
-            attempt.bound = True
-            log.info("pod bound", namespace=pod.namespace, pod=pod.name, node=node)
-            return
+        log.info("pod bound", namespace=pod.namespace, pod=pod.name, node=node)
 
     async def _is_on(self, node: str, pod: Pod, fault: KubeError) -> bool:
-        """Whether the server has the pod on the node; Refused where it never will be there."""
+        """Whether the server has the pod on the node, as far as it says; Refused where the pod will not come there."""
         try:
             now = await self._writer.pod(pod.namespace, pod.name)
         except NotFound:
             raise Refused(f'pod does not exist any more: pod "{pod.name}" not found') from fault
         except KubeError:
             return False
-        if now.uid != pod.uid or now.spec.node_name not in ("", node):
+        if now.uid == pod.uid and now.spec.node_name == node:
+            return True
+        # A server that refuses for what the pod is by now refuses what is still on its way for the same.
+        if now.uid != pod.uid or now.spec.node_name or isinstance(fault, Conflict):
             raise Refused(f"binding pod {pod.key}: {fault}") from fault
-        return now.spec.node_name == node
+        return False
 
     async def _until_seen(self, attempt: Attempt, pod: Pod) -> None:
         """Hold the pod's place until the cache shows that it has taken it, or that it is gone."""

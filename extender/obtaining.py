@@ -139,14 +139,15 @@ class Obtaining:
 
         A volume that may be made although nobody counts it would overbook its pool.
         """
-        ends = asyncio.get_running_loop().time() + SEEN_SECONDS
+        ends, doubtful = asyncio.get_running_loop().time() + SEEN_SECONDS, False
         with self._changes.watching([f"claims/{claim.key}"]) as changed:
             while True:
                 try:
                     written = await self._writer.select_node(claim, node)
                 except KubeError as fault:
                     # A write that is sent again after its answer was lost conflicts with itself.
-                    if not (isinstance(fault, Conflict) or is_in_doubt(fault)):
+                    doubtful |= is_in_doubt(fault) or isinstance(fault, Conflict)
+                    if not doubtful:
                         raise
                     await changed.wait(POLL_SECONDS)
                     now = self._claims.get(claim.key)
