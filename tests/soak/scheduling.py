@@ -28,7 +28,7 @@ from kube.client import Client, connect
 from kube.config import load
 from kube.errors import KubeError
 from tests.controlplane.binaries import Binaries
-from tests.controlplane.plane import control_plane
+from tests.controlplane.plane import ControlPlane, control_plane
 from tests.scheduling_live.cluster import followed
 from tests.scheduling_live.components import Command, Installed, installed
 from tests.soak.replicas import LEASE, Replicas
@@ -70,9 +70,14 @@ def main(
 async def _soak(folder: Path, plan: Plan) -> list[Row]:
     binaries = Binaries(say=lambda line: typer.echo(line, err=True))
     kubectl = (await asyncio.to_thread(binaries.get, "kubectl")).path
+    async with control_plane(folder / "plane", binaries) as plane:
+        return await soaked(plane, kubectl, folder, plan)
+
+
+async def soaked(plane: ControlPlane, kubectl: Path, folder: Path, plan: Plan) -> list[Row]:
+    """A run on a control plane that has nothing of what it makes."""
     storage = ("--host-path-root", str(folder / "storage"))
     async with (
-        control_plane(folder / "plane", binaries) as plane,
         connect(await load(plane.kubeconfig)) as client,
         followed(plane) as caches,
         installed(plane, kubectl, folder, Mode.INSTEAD) as lading,

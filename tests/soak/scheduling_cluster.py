@@ -6,6 +6,7 @@ it is released, and reports what is left every few seconds.
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from random import Random
 from typing import Any, Final
 
@@ -35,7 +36,8 @@ REPORT_SECONDS: Final = 3.0
 
 async def prepare(client: Client) -> None:
     """Namespace, nodes, classes, pools and disks."""
-    await client.create(NAMESPACES, {"metadata": {"name": NAMESPACE}})
+    with suppress(AlreadyExists):
+        await client.create(NAMESPACES, {"metadata": {"name": NAMESPACE}})
     await client.create(CSI_DRIVERS, {"metadata": {"name": POOL}, "spec": {"storageCapacity": True}})
     for name, zone in PLACES.items():
         amounts = {"cpu": "64", "memory": "256Gi", "pods": "110"}
