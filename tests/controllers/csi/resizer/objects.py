@@ -11,7 +11,14 @@ ELASTIC = storage_class("elastic", NAME, allowVolumeExpansion=True)
 CLAIM = ("PersistentVolumeClaim", "default", "c")
 
 
-async def bound(made: World, *, size: str = "1Gi", source: JSON | None = None, status: JSON | None = None) -> None:
+async def bound(
+    made: World,
+    *,
+    size: str = "1Gi",
+    source: JSON | None = None,
+    status: JSON | None = None,
+    in_tree: JSON | None = None,
+) -> None:
     """Make them."""
     await made.create(ELASTIC, claim("c", size=size, storageClassName="elastic", volumeName="v"))
     reference = {
@@ -20,7 +27,7 @@ async def bound(made: World, *, size: str = "1Gi", source: JSON | None = None, s
         "name": "c",
         "uid": made.claim("c")["metadata"]["uid"],
     }
-    csi = {"csi": {"driver": NAME, "volumeHandle": "h", **(source or {})}}
+    csi = in_tree or {"csi": {"driver": NAME, "volumeHandle": "h", **(source or {})}}
     await made.create(volume("v", size=size, storageClassName="elastic", claimRef=reference, **csi))
     await made.merge("PersistentVolume", "", "v", {"status": {"phase": "Bound"}}, "status")
     whole = {"phase": "Bound", "capacity": {"storage": size}, "accessModes": ["ReadWriteOnce"], **(status or {})}

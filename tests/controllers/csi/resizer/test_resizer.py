@@ -222,3 +222,38 @@ async def test_a_volume_that_is_another_claims_is_not_grown(tmp_path):
         await parts.asks("2Gi")
         await parts.running.rest()
         assert parts.running.transport.writes == []
+
+
+async def test_what_the_node_can_not_do_begins_anew_with_the_driver(tmp_path):
+    async with resizer(tmp_path, answer(2, node=True)) as parts:
+        await parts.asks("2Gi")
+        await parts.running.settle()
+        failed = {"type": "NodeResizeError", "status": "True", "lastTransitionTime": "2026-01-02T03:04:05Z"}
+        status = {"allocatedResourceStatuses": {"storage": "NodeResizeInfeasible"}, "conditions": [failed]}
+        await parts.made.merge(*CLAIM, {"status": status}, "status")
+        await parts.running.settle()
+        assert parts.asked_for() == [2, 2]
+        assert grown(parts.made) == ("2Gi", "1Gi", "2Gi", "NodeResizePending")
+        assert set(conditions(parts.made)) == {"Resizing", "FileSystemResizePending", "NodeResizeError"}
+
+
+async def test_a_volume_of_an_in_tree_plugin_is_grown_where_the_claim_names_its_driver(tmp_path):
+    driver = "pd.csi.storage.gke.io"
+    expand = Script(answer(2))
+    calls = [bind(wire.CONTROLLER_EXPAND, expand)]
+    async with (
+        world() as made,
+        told(tmp_path, calls, name=driver, controller=["EXPAND_VOLUME"], plugin=["ONLINE"]) as reachable,
+    ):
+        await bound(made, in_tree={"gcePersistentDisk": {"pdName": "d", "fsType": "xfs"}})
+        await ask(made, "2Gi")
+        async with beside(made, reachable, "csi-resizer") as running:
+            await running.settle()
+            assert expand.requests == []
+            mark = {"metadata": {"annotations": {names.STORAGE_RESIZER: driver}}}
+            await made.merge(*CLAIM, mark)
+            await running.settle()
+        assert grown(made) == ("2Gi", "2Gi", "2Gi", None)
+        (request,) = expand.requests
+        assert request.volume_id == "projects/UNSPECIFIED/zones/UNSPECIFIED/disks/d"
+        assert request.volume_capability.mount.fs_type == "xfs"
