@@ -17,7 +17,7 @@ from plugins.errors import Exhausted, Failed
 
 Segments = Mapping[str, str]
 Elsewhere = Callable[[Sequence[str]], Sequence[Segments]]
-"""By keys, the distinct places that the cluster's nodes with all of these labels are in."""
+"""By keys, the places that the cluster's nodes with all of these labels are in; sorted, each once."""
 
 _ORDINAL: Final = re.compile(r"(?P<stem>.*)-(?P<ordinal>[0-9]+)")
 _MAX_ORDINAL: Final = (1 << 32) - 1
@@ -51,7 +51,7 @@ def for_node(
         if terms and not any(_within(term, own) for term in terms):
             raise Failed(f"node {spot.node!r} is in no topology that the class allows")
         return _asked([own])
-    terms = terms or _sorted(elsewhere(sorted(spot.keys)))
+    terms = terms or elsewhere(sorted(spot.keys))
     first = next((place for place, term in enumerate(terms) if _within(term, own)), None)
     if first is None:
         raise Failed(f"node {spot.node!r} is in no topology that volumes are made in")
@@ -66,7 +66,7 @@ def for_any(
     Raises:
         Failed: there is no place.
     """
-    terms = flattened(allowed) or _sorted(elsewhere())
+    terms = flattened(allowed) or elsewhere()
     if not terms:
         raise Failed("no node has the driver registered with its topology yet")
     return _asked(terms, _rotated(terms, turn(claim, len(terms))))
@@ -125,10 +125,6 @@ def affinity_of(topologies: Iterable[pb.Topology]) -> NodeSelector | None:
 
 def _within(term: Segments, place: Mapping[str, str]) -> bool:
     return all(place.get(key) == value for key, value in term.items())
-
-
-def _sorted(terms: Iterable[Segments]) -> list[Segments]:
-    return [dict(term) for term in sorted({tuple(sorted(each.items())) for each in terms if each})]
 
 
 def _rotated(terms: Sequence[Segments], first: int) -> list[Segments]:

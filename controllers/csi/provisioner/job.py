@@ -2,10 +2,12 @@
 
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import sha256
 from zlib import compress, decompress
 
 import msgspec
+from google.protobuf.message import Message
 
 from controllers.csi.provisioner.decide import Key
 from model.meta import JSON, Metadata, Object, ObjectReference
@@ -71,17 +73,17 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         return pb.CreateVolumeRequest.FromString(self.request)
 
 
-def written(job: Job) -> tuple[str, dict[str, str]]:
-    """The job as text, and what it shares with others, by key."""
+def written(job: Job) -> tuple[str, dict[str, bytes]]:
+    """The job as text, and what it shares with others, by key: to be packed where it is not written down yet."""
     request = job.asked()
     where = request.accessibility_requirements
     if len(where.requisite) <= _MANY_PLACES:
-        return _packed(msgspec.json.encode(job)), {}
-    shared = pb.TopologyRequirement(requisite=where.requisite).SerializeToString(deterministic=True)
-    key, first = SHARED + sha256(shared).hexdigest()[:16], list(where.requisite).index(where.preferred[0])
+        return packed(msgspec.json.encode(job)), {}
+    shared = _bytes(pb.TopologyRequirement(requisite=where.requisite))
+    key, first = SHARED + sha256(shared).hexdigest()[:16], _order(shared)[_bytes(where.preferred[0])]
     request.ClearField("accessibility_requirements")
     short = msgspec.structs.replace(job, request=request.SerializeToString(), places=key, first=first)
-    return _packed(msgspec.json.encode(short)), {key: _packed(shared)}
+    return packed(msgspec.json.encode(short)), {key: shared}
 
 
 def read(text: str, shared: Mapping[str, str]) -> Job:
@@ -100,7 +102,18 @@ def read(text: str, shared: Mapping[str, str]) -> Job:
     return msgspec.structs.replace(job, request=request.SerializeToString(), places="", first=0)
 
 
-def _packed(content: bytes) -> str:
+@lru_cache(maxsize=4)
+def _order(shared: bytes) -> dict[bytes, int]:
+    """By place, which one it is: claims of one time share their places."""
+    return {_bytes(each): number for number, each in enumerate(pb.TopologyRequirement.FromString(shared).requisite)}
+
+
+def _bytes(message: Message) -> bytes:
+    return message.SerializeToString(deterministic=True)
+
+
+def packed(content: bytes) -> str:
+    """Content as text."""
     return b64encode(compress(content)).decode()
 
 

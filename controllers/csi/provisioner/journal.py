@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import structlog
 from google.protobuf.message import DecodeError
 
-from controllers.csi.provisioner.job import SHARED, Job, read, written
+from controllers.csi.provisioner.job import SHARED, Job, packed, read, written
 from controllers.runtime import Retry
 from kube.client import Client
 from kube.errors import AlreadyExists, NotFound
@@ -85,7 +85,7 @@ class Journal:
             KubeError: it could not be written.
         """
         uid, (text, shared) = job.claim.uid, written(job)
-        new = {uid: text, **{key: each for key, each in shared.items() if key not in self._sizes}}
+        new = {uid: text, **{key: packed(each) for key, each in shared.items() if key not in self._sizes}}
         if sum(self._sizes.values()) + sum(map(len, new.values())) > MAX_BYTES:
             raise Retry(f"{len(self._jobs)} calls are under way or in doubt: no more are begun before some have ended")
         self._jobs[job.key] = job
