@@ -2,8 +2,8 @@
 
 A real control plane, `lading csi-hostpath` and `lading csi-sidecar`. Claims are made, filled, grown, attached, snapshot
 and deleted, some before anything was made for them. At the end the driver must hold just the volumes and snapshots
-that the cluster knows, nothing may have been deleted that was in use, and nothing may be stuck. Each half minute one
-line; the last says how it went, and so does the exit status.
+that the cluster knows, attached where it says, nothing may have been deleted that was in use, and nothing may be stuck.
+Each half minute one line; the last says how it went, and so does the exit status.
 """
 
 import asyncio
@@ -21,17 +21,15 @@ from typing import Annotated, Final
 import structlog
 import typer
 
-from controllers.csi.names import journal
 from kube.caches import Caches
 from kube.client import Client
-from kube.errors import NotFound
-from model.resources import CLASSES, CONFIG_MAPS, SNAPSHOT_CLASSES, SNAPSHOT_CONTENTS, VOLUMES
-from plugins.csi.driver import reached
+from model.resources import CLASSES, SNAPSHOT_CLASSES
 from tests.controlplane.binaries import Binaries
 from tests.controlplane.plane import ControlPlane, control_plane
 from tests.csi_live.cluster import OURS, cluster
 from tests.csi_live.objects import snapshot_class, storage_class
 from tests.csi_live.programs import EVERYTHING, Program, hostpath, running, sidecar
+from tests.soak import csi_holdings
 from tests.soak.csi_stories import CACHED, CLASS, DRIVER, NODES, Stories
 from tests.waiting import eventually
 
@@ -115,32 +113,13 @@ class Soak:
         return last
 
     async def _seen(self, kept: int) -> list[str]:
-        async with reached(self.driver.url, seconds=15.0) as driver:
-            held = {entry.volume.volume_id async for entry in driver.controller.volumes()}
-            taken = {each.snapshot_id async for each in driver.controller.snapshots()}
-        volumes = {
-            each.spec.csi.volume_handle
-            for each in await self.client.list(VOLUMES)
-            if each.spec.csi and each.spec.csi.driver == DRIVER
-        }
-        contents = {
-            each.status.snapshot_handle or each.name
-            for each in await self.client.list(SNAPSHOT_CONTENTS)
-            if each.spec.driver == DRIVER
-        }
-        wrong = [f"the driver has volume {each}, and the cluster has not" for each in held - volumes]
-        wrong += [f"the cluster has volume {each}, and the driver has not" for each in volumes - held]
-        wrong += [f"the driver has snapshot {each}, and the cluster has not" for each in taken - contents]
-        wrong += [f"the cluster has snapshot {each}, and the driver has not" for each in contents - taken]
-        wrong += [f"call for claim {each} is still written down" for each in await self._journal()]
-        counts = {"volumes": len(volumes), "snapshots": len(contents)}
-        return wrong + [f"there are {count} {what}, not {kept}" for what, count in counts.items() if count != kept]
-
-    async def _journal(self) -> list[str]:
-        try:
-            return [*((await self.client.get(CONFIG_MAPS, journal(DRIVER), OURS)).data or {})]
-        except NotFound:
-            return []
+        held, known = await csi_holdings.held(self.driver.url), await csi_holdings.known(self.client, DRIVER)
+        wrong = [f"the driver has {each}, and the cluster has not" for each in held - known]
+        wrong += [f"the cluster has {each}, and the driver has not" for each in known - held]
+        calls = await csi_holdings.written_down(self.client, DRIVER, OURS)
+        wrong += [f"call for claim {each} is still written down" for each in calls]
+        # Each that is kept is a volume, its snapshot, and its attachment.
+        return wrong if len(known) == 3 * kept else [*wrong, f"{kept} were kept, and there are {sorted(known)}"]
 
 
 def main(
