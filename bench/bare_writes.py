@@ -14,7 +14,8 @@ import aiohttp
 import orjson
 
 AT_ONCE: Final = 32
-MERGE: Final = {"Content-Type": "application/merge-patch+json"}
+STRATEGIC: Final = {"Content-Type": "application/strategic-merge-patch+json"}
+"""What costs the API server least, and what the binder writes."""
 VOLUMES: Final = "/api/v1/persistentvolumes"
 
 
@@ -53,7 +54,7 @@ async def _bind(session: aiohttp.ClientSession, claims: str, claim: dict[str, An
         (f"{claims}/{metadata['name']}/status", {"status": status}),
     ):
         body = orjson.dumps(change)
-        async with session.patch(path, data=body, headers=MERGE, raise_for_status=True) as answer:
+        async with session.patch(path, data=body, headers=STRATEGIC, raise_for_status=True) as answer:
             await answer.read()
 
 
