@@ -6,7 +6,9 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
+from extender.budgets import FOLLOWED
 from extender.cached import snapshot_over
 from extender.filters import evaluate
 from extender.plan import NOTHING
@@ -15,11 +17,14 @@ from extender.reservations import Reservations
 from extender.snapshot import Rules
 from extender.wire import ExtenderPreemptionArgs, WireError, preemption_candidates, preemption_result
 from kube.caches import Caches
+from kube.client import Client
+from kube.metrics import Metrics
 from model.meta import JSON
 from model.policy import PodDisruptionBudget
+from model.resources import BUDGETS
 from tests.extender.objects import claim, csi_node, node, pod, storage_class, volume
 from tests.extender.tables import RESOURCES, Cluster
-from tests.extender.world import World
+from tests.extender.world import World, running
 
 DRIVER = "csi.example.com"
 
@@ -186,6 +191,22 @@ def test_the_holder_of_a_claim_for_one_pod_is_counted():
 )
 def test_what_a_budget_is_not_about(other: PodDisruptionBudget):
     assert judged(other) == (["uid-p2"], 0)
+
+
+async def test_the_extender_counts_by_the_budgets_that_it_follows():
+    world = World(synced=False)
+    world.caches = Caches(Client(None, Metrics(CollectorRegistry()), "test"), FOLLOWED)
+    for each in FOLLOWED:
+        world.caches.of(each).replace([])
+        world.caches.of(each).heard()
+    world.caches.of(BUDGETS).show(budget("b", 0, of="web"))
+    lower = holding(1, labels={"app": "web"})
+    for obj in (node("n1"), csi_node("n1", **{DRIVER: 1}), *lower, volume("v"), claim("c", volume="v")):
+        world.put(obj)
+    body = {"Pod": pod("new", "c", priority=10), "NodeNameToMetaVictims": {"n1": {"Pods": [], "NumPDBViolations": 0}}}
+    async with running(world) as caller:
+        _, answer = await caller.post("preempt", body)
+    assert answer == {"NodeNameToMetaVictims": {"n1": {"Pods": [{"UID": "uid-p1"}], "NumPDBViolations": 1}}}
 
 
 def test_the_holder_of_a_claim_for_one_pod_goes():
