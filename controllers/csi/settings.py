@@ -39,3 +39,5 @@ class SidecarSettings:
     """How often what the driver says is attached is compared with what should be; 0 for never."""
     handle_volume_in_use: bool = True
     """Whether a driver that grows no volume in use is asked again only when no pod uses it; pods are watched for it."""
+    extra_modify_metadata: bool = False
+    """Whether the driver is told the names of claim and volume when it changes attributes."""

@@ -37,6 +37,15 @@ IgnoreInUse: TypeAlias = Annotated[
         rich_help_panel=_ATTACHING,
     ),
 ]
+ExtraModifyMetadata: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--extra-modify-metadata",
+        metavar="",
+        help="Tell the driver the names of claim and volume when it changes attributes.",
+        rich_help_panel=_ATTACHING,
+    ),
+]
 RegistrationDir: TypeAlias = Annotated[
     Path,
     typer.Option(

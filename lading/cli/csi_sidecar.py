@@ -209,6 +209,7 @@ def csi_sidecar(
     resize_workers: csi_options.ResizeWorkers = _DEFAULTS.resize_workers,
     reconcile_sync: csi_options.ReconcileSync = _DEFAULTS.reconcile_attachments_seconds,
     ignore_in_use: csi_options.IgnoreInUse = False,
+    extra_modify_metadata: csi_options.ExtraModifyMetadata = _DEFAULTS.extra_modify_metadata,
     registration_dir: csi_options.RegistrationDir = Path("/registration"),
     registration_path: csi_options.RegistrationPath = None,
     probe_timeout: csi_options.ProbeTimeout = 3.0,
@@ -263,6 +264,7 @@ def csi_sidecar(
         resize_workers=resize_workers,
         reconcile_attachments_seconds=reconcile_sync,
         handle_volume_in_use=not ignore_in_use,
+        extra_modify_metadata=extra_modify_metadata,
     )
 
     @asynccontextmanager

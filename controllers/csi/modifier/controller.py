@@ -29,7 +29,14 @@ class Modifier:
         self._attempts = Attempts(longest)
         recorder = base.recorder(COMPONENT.format(driver=driver.name))
         self._executor = Executor(
-            base.client, base.writer, recorder, context.secrets, driver.controller, driver.name, self._attempts
+            base.client,
+            base.writer,
+            recorder,
+            context.secrets,
+            driver.controller,
+            driver.name,
+            self._attempts,
+            tells_names=settings.extra_modify_metadata,
         )
         self._claims.subscribe(self._on_claim)
         workers, resync = settings.resize_workers, settings.resync_seconds

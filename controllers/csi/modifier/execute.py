@@ -36,6 +36,7 @@ from model.resources import ATTRIBUTES_CLASSES, CLAIMS, VOLUMES
 from model.volumes import PersistentVolumeClaim
 from plugins.csi.controller import Controller
 from plugins.csi.errors import code_of
+from plugins.csi.parameters import PREFIX
 from plugins.errors import Failed, PluginError
 
 log = structlog.get_logger()
@@ -62,8 +63,11 @@ class Executor:
         controller: Controller,
         driver: str,
         attempts: Attempts,
+        *,
+        tells_names: bool = False,
         now: Callable[[], str] = _now,
     ) -> None:
+        """`tells_names`: whether the driver is told the names of claim and volume."""
         self._client = client
         self._write = write
         self._recorder = recorder
@@ -71,6 +75,7 @@ class Executor:
         self._controller = controller
         self._driver = driver
         self._attempts = attempts
+        self._tells_names = tells_names
         self._now = now
 
     async def execute(self, action: Action) -> None:
@@ -102,7 +107,8 @@ class Executor:
         try:
             secrets = await self._secrets.read(secret_of(volume))
             assert volume.spec.csi is not None, "decided by it"
-            await self._controller.modify(volume.spec.csi.volume_handle, wanted.parameters or {}, secrets)
+            parameters = {**(wanted.parameters or {}), **(extra(claim) if self._tells_names else {})}
+            await self._controller.modify(volume.spec.csi.volume_handle, parameters, secrets)
         except PluginError as error:
             await self._failed(claim, name, error)
         self._attempts.forget(claim)
@@ -175,3 +181,9 @@ class Executor:
 
     def _tell(self, claim: PersistentVolumeClaim, kind: EventType, reason: str, message: str) -> None:
         self._recorder.event(claim, CLAIMS, kind, reason, message)
+
+
+def extra(claim: PersistentVolumeClaim) -> dict[str, str]:
+    """What a driver may be told beside a class's parameters."""
+    told = {"pvc/name": claim.name, "pvc/namespace": claim.namespace, "pv/name": claim.spec.volume_name}
+    return {f"{PREFIX}{key}": value for key, value in told.items()}

@@ -160,6 +160,19 @@ async def test_the_secret_is_sent_and_needed(tmp_path):
         assert [dict(each.secrets) for each in parts.modify.requests] == [{"key": "open"}]
 
 
+async def test_the_driver_may_be_told_for_whom(tmp_path):
+    async with modifier(tmp_path, settings=replace(SETTINGS, extra_modify_metadata=True)) as parts:
+        await asks(parts.made, "gold")
+        await parts.running.settle()
+        (request,) = parts.modify.requests
+        assert dict(request.mutable_parameters) == {
+            "iops": "gold",
+            "csi.storage.k8s.io/pvc/name": "c",
+            "csi.storage.k8s.io/pvc/namespace": "default",
+            "csi.storage.k8s.io/pv/name": "v",
+        }
+
+
 @pytest.mark.parametrize("way", Way)
 async def test_stopped_at_any_write_the_end_is_the_same(tmp_path, way):
     steps = [partial(asks, name="gold"), partial(asks, name="silver")]
