@@ -46,6 +46,18 @@ class Command:
         return self._process is not None
 
     @property
+    def ended(self) -> bool:
+        """Whether it has ended although nobody asked it to, as one does that has lost its lease."""
+        return self._process is not None and self._process.returncode is not None
+
+    def forget(self) -> None:
+        """Of one that has ended: what it was, so that it can be started again."""
+        assert self._process is not None
+        assert self._guard is not None
+        self._guard.remove(self._process.pid)
+        self._process = None
+
+    @property
     def pid(self) -> int:
         """Of its process, which runs."""
         assert self._process is not None

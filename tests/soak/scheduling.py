@@ -12,7 +12,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,7 +31,7 @@ from tests.controlplane.binaries import Binaries
 from tests.controlplane.plane import ControlPlane, control_plane
 from tests.scheduling_live.cluster import followed
 from tests.scheduling_live.components import Command, Installed, installed
-from tests.soak.replicas import LEASE, Replicas
+from tests.soak.replicas import Replicas
 from tests.soak.scheduling_cluster import Driver, prepare
 from tests.soak.scheduling_judge import Judge
 from tests.soak.scheduling_pods import DEADLINE_SECONDS, KINDS, Pods, left_over
@@ -39,6 +39,8 @@ from tests.soak.scheduling_relay import relayed
 from tests.soak.verdict import Row, table
 from tests.waiting import eventually
 
+LEASE: Final = ("--lease-duration", "9", "--renew-deadline", "7", "--retry-period", "1")
+"""Short, and long enough for a machine that is busy with all of this."""
 TELLING_SECONDS: Final = 30.0
 MEMORY_LIMIT_BYTES: Final = 200 << 20
 """Of a replica: each is young again after it was killed, so that growth tells nothing."""
@@ -85,10 +87,10 @@ async def soaked(plane: ControlPlane, kubectl: Path, folder: Path, plan: Plan) -
         await prepare(client)
         async with (
             lading.running("controllers", "--mode", "instead", "--no-leader-elect", *storage),
-            _extenders(lading, 2) as (running, url),
+            _extenders(lading, 2) as (replicas, running, url),
             plane.scheduler(lading.scheduler_config(url)),
         ):
-            soak = Soak(client, caches, running, plan)
+            soak = Soak(client, caches, replicas, running, plan)
             await soak.run()
             return list(soak.verdict())
 
@@ -96,9 +98,14 @@ async def soaked(plane: ControlPlane, kubectl: Path, folder: Path, plan: Plan) -
 class Soak:
     """One run."""
 
-    def __init__(self, client: Client, caches: Caches, running: Replicas, plan: Plan) -> None:
+    def __init__(
+        self, client: Client, caches: Caches, replicas: Sequence[Command], running: Replicas, plan: Plan
+    ) -> None:
         self._client = client
+        self._replicas = replicas
         self._running = running
+        self._ended = 0
+        """Replicas that ended by themselves, and were started again, as kubelet does."""
         self._plan = plan
         self._random = Random(plan.seed)
         self._driver = Driver(client, caches, self._random)
@@ -113,8 +120,8 @@ class Soak:
 
     async def run(self) -> None:
         """Until the time is up and the last pod is gone."""
-        helping = [asyncio.create_task(each) for each in (self._driver.run(), self._judge.run(), self._tell())]
-        killing = asyncio.create_task(self._kill())
+        work = (self._kill(), self._keep(), self._driver.run(), self._judge.run(), self._tell())
+        helping = [asyncio.create_task(each) for each in work]
         try:
             while time.monotonic() - self._began < self._plan.seconds and not (self._stuck or self._judge.violations):
                 self._wave()
@@ -125,9 +132,9 @@ class Soak:
                 await asyncio.wait(self._under_way)
             self._left = [] if self._stuck else await self._left_over()
         finally:
-            for task in (killing, *helping):
+            for task in helping:
                 task.cancel()
-            results = await asyncio.gather(killing, *helping, return_exceptions=True)
+            results = await asyncio.gather(*helping, return_exceptions=True)
             self._stuck += [repr(each) for each in results if isinstance(each, Exception)]
 
     def verdict(self) -> Iterator[Row]:
@@ -137,6 +144,7 @@ class Soak:
         yield from self._times()
         yield Row("volumes made of pools", f"{self._driver.made:,}", self._driver.made > 0)
         yield Row("leaders killed", str(self._running.kills), well=True)
+        yield Row("replicas that lost their lease", str(self._ended), well=True)
         yield Row("asked for beyond a pool's room", "; ".join(refused) or "never", not refused)
         yield Row("violations", "; ".join(wrong) or f"none, looked {self._judge.looks:,} times", not wrong)
         yield Row("stuck", "; ".join(self._stuck) or "none", not self._stuck)
@@ -179,12 +187,31 @@ class Soak:
     async def _kill(self) -> None:
         while True:
             await asyncio.sleep(self._plan.kill_seconds)
-            await self._running.kill_leader()
+            # Nobody took over in time, or the leader had just ended: both are started again.
+            with suppress(TimeoutError, AssertionError):
+                await self._running.kill_leader()
+            await self._look_after()
+
+    async def _keep(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            for each in self._replicas:
+                if each.ended:
+                    each.forget()
+                    self._ended += 1
+                    await each.start()
+
+    async def _look_after(self) -> None:
+        for each in self._replicas:
+            if not each.runs:
+                await each.start()
 
     async def _tell(self) -> None:
         while True:
             await asyncio.sleep(TELLING_SECONDS)
-            memory = await self._running.memory()
+            memory = dict[str, int]()
+            with suppress(AssertionError, OSError):  # one has ended this moment
+                memory = await self._running.memory()
             self._memory.append(memory)
             told = ", ".join(f"{name} {size / (1 << 20):.1f} MiB" for name, size in memory.items())
             self._say(f"memory: {told}")
@@ -199,7 +226,7 @@ class Soak:
 
 
 @asynccontextmanager
-async def _extenders(lading: Installed, count: int) -> AsyncIterator[tuple[Replicas, str]]:
+async def _extenders(lading: Installed, count: int) -> AsyncIterator[tuple[list[Command], Replicas, str]]:
     """So many replicas, and the address that leads to the one that answers."""
     async with AsyncExitStack() as stack:
         commands = [await stack.enter_async_context(_extender(lading, number)) for number in range(count)]
@@ -207,7 +234,7 @@ async def _extenders(lading: Installed, count: int) -> AsyncIterator[tuple[Repli
         connector = aiohttp.TCPConnector(ssl=trusted, force_close=True)
         session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
         relay = await stack.enter_async_context(relayed(commands, trusted))
-        yield Replicas(commands, session), relay.url
+        yield commands, Replicas(commands, session), relay.url
 
 
 @asynccontextmanager
