@@ -23,6 +23,8 @@ class SidecarSettings:
     """Whether only the selected node's own place is asked for, and not those that would do as well."""
     immediate_topology: bool = True
     """Whether a place is asked for where no node was selected."""
+    read_only_publish: bool = False
+    """Whether volumes that many may read and nobody may write are marked so for attaching (controller-publish)."""
     volume_name_prefix: str = "pvc"
     """What the names of volumes begin with; the claim's UID follows."""
     namespace: str = "default"

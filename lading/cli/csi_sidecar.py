@@ -117,6 +117,14 @@ ExtraMetadata = Annotated[
         rich_help_panel=_VOLUMES,
     ),
 ]
+ReadOnlyPublish = Annotated[
+    bool,
+    typer.Option(
+        "--controller-publish-readonly",
+        help="Have volumes attached for reading only that claims want ReadOnlyMany and nothing else.",
+        rich_help_panel=_VOLUMES,
+    ),
+]
 StrictTopology = Annotated[
     bool,
     typer.Option(
@@ -199,6 +207,7 @@ def csi_sidecar(
     default_fs_type: DefaultFsType = _DEFAULTS.default_fs_type,
     name_prefix: NamePrefix = _DEFAULTS.volume_name_prefix,
     extra_create_metadata: ExtraMetadata = _DEFAULTS.extra_create_metadata,
+    read_only_publish: ReadOnlyPublish = _DEFAULTS.read_only_publish,
     strict_topology: StrictTopology = _DEFAULTS.strict_topology,
     immediate_topology: ImmediateTopology = _DEFAULTS.immediate_topology,
     poll_interval: PollInterval = _DEFAULTS.capacity_poll_seconds,
@@ -254,6 +263,7 @@ def csi_sidecar(
         default_fs_type=default_fs_type,
         volume_name_prefix=name_prefix,
         extra_create_metadata=extra_create_metadata,
+        read_only_publish=read_only_publish,
         strict_topology=strict_topology,
         immediate_topology=immediate_topology,
         capacity_poll_seconds=poll_interval,

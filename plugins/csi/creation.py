@@ -57,10 +57,10 @@ def request_for(wanted: Wanted, *, tells_pods_apart: bool) -> pb.CreateVolumeReq
     return request
 
 
-def source_before(driver: str, fs_type: str, volume_mode: str, refs: Mapping[str, JSON] | None = None) -> JSON:
+def source_before(driver: str, fs_type: str, volume_mode: str, more: JSON | None = None) -> JSON:
     """The CSI source as far as it is known before the call. A block volume has no file system."""
     has_fs = {"fsType": fs_type} if fs_type and volume_mode != "Block" else {}
-    return {"driver": driver, **has_fs, **(refs or {})}
+    return {"driver": driver, **has_fs, **(more or {})}
 
 
 def provisioned(before: JSON, made: pb.Volume, attributes: Mapping[str, str] | None = None) -> Provisioned:

@@ -81,7 +81,8 @@ class Asking:
         )
         secrets = _Named(read.secrets, claim, wanted.name)
         request = request_for(wanted, tells_pods_apart=self._driver.tells_pods_apart)
-        csi = source_before(self._driver.name, fs_type, claim.volume_mode, secrets.references())
+        marks = self._marks(claim) | secrets.references()
+        csi = source_before(self._driver.name, fs_type, claim.volume_mode, marks)
         job = Job(
             draft=_draft(claim, storage_class, wanted.name, csi, secrets),
             request=request.SerializeToString(),
@@ -110,6 +111,10 @@ class Asking:
     def _check(self, call: str, otherwise: str) -> None:
         if call not in self._driver.calls:
             raise Failed(f"driver {self._driver.name} {otherwise}: it has no {call}")
+
+    def _marks(self, claim: PersistentVolumeClaim) -> JSON:
+        only_read = tuple(claim.spec.access_modes or ()) == ("ReadOnlyMany",)
+        return {"readOnly": True} if only_read and self._settings.read_only_publish else {}
 
     def _metadata(self, claim: PersistentVolumeClaim) -> Mapping[str, str]:
         if not self._settings.extra_create_metadata:
@@ -175,7 +180,7 @@ class _Named:
         """The secret for an operation. Raises Failed."""
         return named(self._templates, operation, self._in_namespace, self._in_name) if self._templates else None
 
-    def references(self) -> dict[str, JSON]:
+    def references(self) -> JSON:
         """What stands in the volume's source. Raises Failed."""
         found = {key: self.of(operation) for operation, key in _REFERENCES.items()}
         return {key: {"namespace": each.namespace, "name": each.name} for key, each in found.items() if each}

@@ -65,7 +65,7 @@ class Making:
         except Failed as error:
             raise self._told(job, error) from error
         if self._journal.get(job.key) is None:
-            await self._journal.keep(job)
+            await self._keep(job)
         request = job.asked()
         request.secrets.update(secrets)
         begun, source = perf_counter(), _KINDS[request.volume_content_source.WhichOneof("type")]
@@ -87,6 +87,15 @@ class Making:
     def tell(self, claim: Object, why: str) -> None:
         """Say why nothing was made."""
         self._recorder.event(claim, CLAIMS, "Warning", "ProvisioningFailed", why)
+
+    async def _keep(self, job: Job) -> None:
+        """Write the job down. Who may not write can not make volumes, and must know why."""
+        try:
+            await self._journal.keep(job)
+        except Forbidden as error:
+            why = f"what is asked of the driver can not be written down: {error}"
+            self.tell(job.about, why)
+            raise Retry(why) from error
 
     async def _not_made(self, job: Job, error: PluginError, secrets: dict[str, str]) -> float | None:
         """What a failed call means."""

@@ -143,6 +143,16 @@ def attributes_class(driver: str = NAME) -> JSON:
 
 
 @pytest.mark.parametrize(
+    ("modes", "marked"),
+    [(["ReadOnlyMany"], True), (["ReadWriteOnce", "ReadOnlyMany"], False), (["ReadWriteOnce"], False)],
+)
+async def test_what_is_only_read_is_attached_so_if_told(tmp_path: Path, modes: list[str], *, marked: bool) -> None:
+    settings = replace(PATIENT, read_only_publish=True)
+    async with asked(tmp_path, by(), wants(accessModes=modes), settings=settings) as (running, _):
+        assert running.volume_of()["spec"]["csi"].get("readOnly", False) is marked
+
+
+@pytest.mark.parametrize(
     ("answered", "written"),
     [
         ({"capacity_bytes": 0}, {"storage": "1Mi"}),

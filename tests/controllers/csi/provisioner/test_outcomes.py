@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from grpc import StatusCode
 
-from kube.errors import Invalid
+from kube.errors import Forbidden, Invalid
 from kube.transport import Request
 from model import names
 from tests.controllers.csi.beside import SETTINGS
@@ -212,6 +212,20 @@ async def test_no_more_is_begun_while_too_much_is_in_doubt(tmp_path: Path, monke
                 running.made.claim(f"c-{number}").get("status", {}).get("phase") == "Bound" for number in range(5)
             )
         )
+
+
+async def test_who_may_not_write_down_what_is_asked_asks_nothing(tmp_path: Path) -> None:
+    def forbid(transport: Direct) -> None:
+        def before(request: Request) -> None:
+            if "configmaps" in request.path:
+                raise Forbidden(403, "Forbidden", "no")
+
+        transport.before = before
+
+    shelf = Shelf()
+    async with beside_shelf(tmp_path, shelf, wants(), prepare=forbid, settings=PATIENT) as running:
+        await eventually(lambda: "ProvisioningFailed" in running.made.reasons("c"))
+        assert shelf.requests == []
 
 
 async def test_what_it_came_to_is_counted(tmp_path: Path) -> None:
