@@ -159,9 +159,9 @@ class Executor:
     async def _failed(self, claim: PersistentVolumeClaim, name: str, error: PluginError) -> NoReturn:
         code = code_of(error)
         infeasible = code is StatusCode.INVALID_ARGUMENT
-        self._attempts.failed(claim, error, infeasible=infeasible)
         self._tell(claim, "Warning", MODIFY_FAILED, f"the volume did not get the attributes of class {name}: {error}")
-        if code is not None:
+        if code is not None:  # without one the driver was not asked: how its last call ended stays what is known
+            self._attempts.failed(claim, error, infeasible=infeasible)
             over = "failed, and is tried again" if isinstance(error, Failed) else "is still in progress"
             news = {
                 Condition.MODIFYING: {"message": f"the change to the attributes of class {name} {over}"},

@@ -25,7 +25,7 @@ from controllers.csi.resizer.decide import (
     Status,
     needs_no_mark,
 )
-from controllers.csi.resizer.expansion import Expansion
+from controllers.csi.resizer.expansion import Expansion, Unasked
 from controllers.csi.resizer.memory import Attempts
 from controllers.runtime import Retry
 from controllers.writes import Writer
@@ -146,10 +146,11 @@ class Executor:
         """Write down what the driver answered, if it is certain that it did not do it."""
         why = f"volume {action.volume.name} was not grown: {error}"
         self._tell(claim, "Warning", RESIZE_FAILED, why)
-        code = code_of(error)
-        infeasible = code in INFEASIBLE
+        if isinstance(error, Unasked):
+            raise Retry(why) from error
+        infeasible = code_of(error) in INFEASIBLE
         self._attempts.failed(claim, error, infeasible=infeasible)
-        if isinstance(error, Failed) and code is not None:
+        if isinstance(error, Failed):
             status: JSON = {"conditions": self._conditions(claim, {Condition.CONTROLLER_ERROR: why}, keep=True)}
             if infeasible:
                 status["allocatedResourceStatuses"] = {STORAGE: Status.CONTROLLER_INFEASIBLE}

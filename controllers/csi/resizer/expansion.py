@@ -9,6 +9,10 @@ from plugins.errors import Failed
 from plugins.protocol import Expanded
 
 
+class Unasked(Failed):
+    """The driver was not asked, as what that needs is not there: how its last call ended stays what is known."""
+
+
 class Expansion:
     """One driver's."""
 
@@ -25,15 +29,23 @@ class Expansion:
         """Grow a CSI volume; one that is large enough already is a success.
 
         Raises:
-            PluginError: it was not grown, or it is in doubt whether it was.
+            PluginError: it was not grown, or it is in doubt whether it was; Unasked where no call was made.
             KubeError: its secret can not be asked for.
         """
+        if not self.in_controller:
+            return Expanded(size_bytes, node_expansion_required=True)
+        try:
+            request = await self._request(spec, size_bytes)
+        except Failed as error:
+            raise Unasked(str(error)) from None
+        answer = await self._controller.expand(request)
+        return Expanded(answer.capacity_bytes, answer.node_expansion_required)
+
+    async def _request(self, spec: VolumeSpec, size_bytes: int) -> pb.ControllerExpandVolumeRequest:
         csi = spec.csi
         if csi is None or not csi.volume_handle:
             raise Failed("the volume has no volumeHandle")
-        if not self.in_controller:
-            return Expanded(size_bytes, node_expansion_required=True)
-        request = pb.ControllerExpandVolumeRequest(
+        return pb.ControllerExpandVolumeRequest(
             volume_id=csi.volume_handle,
             capacity_range=pb.CapacityRange(required_bytes=size_bytes),
             secrets=await self._secrets.read(csi.controller_expand_secret_ref),
@@ -41,5 +53,3 @@ class Expansion:
                 spec, default_fs_type=self._default_fs_type, tells_pods_apart=self._tells_pods_apart
             ),
         )
-        answer = await self._controller.expand(request)
-        return Expanded(answer.capacity_bytes, answer.node_expansion_required)

@@ -20,9 +20,9 @@ class Attempts:
         self._rests_until: dict[str, float] = {}
 
     def failed(self, claim: PersistentVolumeClaim, error: PluginError, *, infeasible: bool) -> None:
-        """The driver did not do it, or it is in doubt whether it did."""
+        """The driver was asked and did not do it, or it is in doubt whether it did."""
         self.forget(claim)
-        if not isinstance(error, InDoubt) and error.__cause__ is not None:
+        if not isinstance(error, InDoubt):
             self._failed.add(claim.uid)
         if isinstance(error, StillInUse):
             self._in_use.add(claim.uid)

@@ -161,6 +161,14 @@ async def test_after_a_failure_for_good_a_smaller_size_may_be_asked_for(tmp_path
         await eventually(lambda: grown(parts.made) == ("2Gi", "2Gi", "2Gi", None))
 
 
+async def test_a_driver_that_grows_less_than_it_was_asked_to_has_failed(tmp_path):
+    async with resizer(tmp_path, answer(2)) as parts:
+        await parts.asks("9Gi")
+        await eventually(lambda: conditions(parts.made).get("ControllerResizeError"))
+        await parts.asks("2Gi")
+        await eventually(lambda: grown(parts.made) == ("2Gi", "2Gi", "2Gi", None))
+
+
 async def test_what_is_in_doubt_is_repeated_whatever_is_asked_for_now(tmp_path):
     refused = Refused(StatusCode.RESOURCE_EXHAUSTED, "later")
     async with resizer(tmp_path, refused) as parts:
