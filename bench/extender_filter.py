@@ -23,8 +23,9 @@ from model.meta import JSON
 
 CALLS: Final = 300
 LISTS: Final = 40
-WHOLE_CALLS: Final = 5
-WHOLE_NODE_BYTES: Final = 10_000
+WHOLE_CALLS: Final = 10
+IMAGES: Final = 58
+_SOME_TIME: Final = "2026-01-01T00:00:00Z"
 PODS: Final = {
     "zonal": "1 waiting and 2 bound claims, most nodes fail",
     "anywhere": "1 waiting and 2 bound claims, most nodes pass",
@@ -52,7 +53,7 @@ def _measure(extender: str, echo: str, nodes: int) -> list[Result]:
     for kind, what in PODS.items() if nodes == 5000 else [("zonal", PODS["zonal"])]:
         results += _by_names(extender, echo, nodes, kind, what)
     if nodes == 5000:
-        results.append(_whole(extender))
+        results += _whole(extender, echo)
         results += _state(extender, nodes)
     return results
 
@@ -62,25 +63,53 @@ def _by_names(extender: str, echo: str, nodes: int, kind: str, what: str) -> lis
     ours, floor = _Caller(extender), _Caller(echo)
     sizes = [len(ours.post("/filter", body)) for body in bodies]
     mine, theirs = list[float](), list[float]()
+    began = ours.cpu(), floor.cpu()
     for number in range(CALLS):
         body, size = bodies[number % LISTS], sizes[number % LISTS]
         mine.append(_timed(lambda body=body: ours.post("/filter", body)))  # type: ignore[misc]
         theirs.append(_timed(lambda body=body, size=size: floor.post(f"/{size}", body)))  # type: ignore[misc]
-    return compare_times(f"/filter, {nodes:,} names, pod with {what}", mine, theirs, _ECHO)
+    spent = [(caller.cpu() - before) / CALLS for caller, before in zip((ours, floor), began, strict=True)]
+    question = f"/filter, {nodes:,} names, pod with {what}"
+    ratio = spent[0] / spent[1]
+    return [
+        *compare_times(question, mine, theirs, _ECHO),
+        Result(f"{question}, CPU", "µs", spent[0] * 1e6, spent[1] * 1e6, f"the CPU of {_ECHO}", *[ratio] * 3),
+    ]
 
 
-def _whole(extender: str) -> Result:
-    """Whole nodes in the request, against the mere decoding of it."""
-    padding = "x" * WHOLE_NODE_BYTES
-    nodes = [{**cluster.node(number), "status": {"padding": padding}} for number in range(5000)]
+def _whole(extender: str, echo: str) -> list[Result]:
+    """Whole nodes in the request, as large as kubelet makes them, against the echo and the mere decoding of them."""
+    nodes = [{**cluster.node(number), **_grown()} for number in range(5000)]
     body = orjson.dumps({"Pod": cluster.new_pod("zonal"), "Nodes": {"items": nodes}, "NodeNames": None})
-    caller, decoder = _Caller(extender), msgspec.json.Decoder(ExtenderArgs)
-    mine, theirs = list[float](), list[float]()
+    ours, floor, decoder = _Caller(extender), _Caller(echo), msgspec.json.Decoder(ExtenderArgs)
+    size = len(ours.post("/filter", body))
+    mine, theirs, decoding = list[float](), list[float](), list[float]()
     for _ in range(WHOLE_CALLS):
-        mine.append(_timed(lambda: caller.post("/filter", body)))
-        theirs.append(_timed(lambda: decoder.decode(body)))
-    question = f"/filter, 5,000 whole nodes, {len(body) >> 20} MiB"
-    return compare_times(question, mine, theirs, "msgspec decoding the body")[0]
+        mine.append(_timed(lambda: ours.post("/filter", body)))
+        theirs.append(_timed(lambda: floor.post(f"/{size}", body)))
+        decoding.append(_timed(lambda: decoder.decode(body)))
+    question = f"/filter, 5,000 whole nodes, {len(body) >> 20} MiB in, {size >> 20} MiB out"
+    return [
+        compare_times(question, mine, theirs, _ECHO)[0],
+        compare_times(question, mine, decoding, "msgspec decoding the body")[0],
+        compare_times("the echo of the same", theirs, decoding, "msgspec decoding the body")[0],
+    ]
+
+
+def _grown() -> JSON:
+    """What makes a node some 10 kB: its conditions, and the images that it has."""
+    conditions = [
+        {"type": each, "status": "False", "lastHeartbeatTime": _SOME_TIME, "lastTransitionTime": _SOME_TIME}
+        for each in ("MemoryPressure", "DiskPressure", "PIDPressure", "Ready")
+    ]
+    images = [
+        {
+            "names": [f"example.com/team/image-{number}@sha256:{number:064x}", f"example.com/team/image-{number}:v1"],
+            "sizeBytes": number,
+        }
+        for number in range(IMAGES)
+    ]
+    return {"status": {"conditions": conditions, "images": images}}
 
 
 def _state(extender: str, nodes: int) -> list[Result]:
@@ -125,6 +154,11 @@ class _Caller:
     def get(self, path: str) -> bytes:
         self._connection.request("GET", path)
         return self._read()
+
+    def cpu(self) -> float:
+        """Seconds that the server has computed."""
+        seconds: float = orjson.loads(self.get("/cpu"))["seconds"]
+        return seconds
 
     def _read(self) -> bytes:
         response = self._connection.getresponse()

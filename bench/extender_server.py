@@ -1,7 +1,7 @@
 """The extender over a cluster in memory: `python -m bench.extender_server NODES`. What a watch would fill is filled.
 
 Prints `listening URL` and then answers; GET /events tells the time that watch events take into the indexes, GET
-/memory the resident memory in MiB before and after the cluster was taken in.
+/memory the resident memory in MiB before and after the cluster was taken in, GET /cpu the seconds that it has computed.
 """
 
 import asyncio
@@ -47,6 +47,7 @@ async def main(nodes: int) -> None:
     app.add_routes(
         [
             web.get("/events", lambda _: _answer(_event_micros(caches, extender, size))),
+            web.get("/cpu", lambda _: _answer({"seconds": time.process_time()})),
             web.get("/memory", lambda _: _answer({"before": before, "after": _resident_mib()})),
         ]
     )

@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 import sys
+import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -34,15 +35,19 @@ def _echo_app() -> web.Application:
 
 
 def _sized_app() -> web.Application:
-    """POST to `/N` reads the body and answers with N bytes."""
+    """POST to `/N` reads the body and answers with N bytes; GET of /cpu tells the seconds that it has computed."""
 
     async def sized(request: web.Request) -> web.Response:
         await request.read()
         return web.Response(body=b"x" * int(request.match_info["size"]), content_type="application/json")
 
     app = web.Application(client_max_size=256 << 20)
-    app.add_routes([web.post("/{size}", sized)])
+    app.add_routes([web.post("/{size}", sized), web.get("/cpu", _cpu)])
     return app
+
+
+async def _cpu(_request: web.Request) -> web.Response:
+    return web.json_response({"seconds": time.process_time()})
 
 
 def _fan_app() -> web.Application:
