@@ -1,15 +1,14 @@
 """A volume that the driver is asked for: all that it takes to ask again in the same words, and to write its object."""
 
-from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import sha256
-from zlib import compress, decompress
 
 import msgspec
 from google.protobuf.message import Message
 
 from controllers.csi.provisioner.decide import Key
+from controllers.csi.provisioner.packing import packed, unpacked
 from model.meta import JSON, Metadata, Object, ObjectReference
 from model.secrets import SecretReference
 from plugins.csi import csi_pb2 as pb
@@ -78,12 +77,12 @@ def written(job: Job) -> tuple[str, dict[str, bytes]]:
     request = job.asked()
     where = request.accessibility_requirements
     if len(where.requisite) <= _MANY_PLACES:
-        return packed(msgspec.json.encode(job)), {}
+        return packed(msgspec.msgpack.encode(job)), {}
     shared = _bytes(pb.TopologyRequirement(requisite=where.requisite))
     key, first = SHARED + sha256(shared).hexdigest()[:16], _order(shared)[_bytes(where.preferred[0])]
     request.ClearField("accessibility_requirements")
     short = msgspec.structs.replace(job, request=request.SerializeToString(), places=key, first=first)
-    return packed(msgspec.json.encode(short)), {key: shared}
+    return packed(msgspec.msgpack.encode(short)), {key: shared}
 
 
 def read(text: str, shared: Mapping[str, str]) -> Job:
@@ -92,10 +91,10 @@ def read(text: str, shared: Mapping[str, str]) -> Job:
     Raises:
         ValueError, KeyError, zlib.error, DecodeError: it says none.
     """
-    job = msgspec.json.decode(_unpacked(text), type=Job)
+    job = msgspec.msgpack.decode(unpacked(text), type=Job)
     if not job.places:
         return job
-    where = pb.TopologyRequirement.FromString(_unpacked(shared[job.places]))
+    where = pb.TopologyRequirement.FromString(unpacked(shared[job.places]))
     where.preferred.extend([*where.requisite[job.first :], *where.requisite[: job.first]])
     request = job.asked()
     request.accessibility_requirements.CopyFrom(where)
@@ -110,12 +109,3 @@ def _order(shared: bytes) -> dict[bytes, int]:
 
 def _bytes(message: Message) -> bytes:
     return message.SerializeToString(deterministic=True)
-
-
-def packed(content: bytes) -> str:
-    """Content as text."""
-    return b64encode(compress(content)).decode()
-
-
-def _unpacked(text: str) -> bytes:
-    return decompress(b64decode(text))

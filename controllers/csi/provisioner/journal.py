@@ -13,7 +13,8 @@ from collections.abc import Mapping
 import structlog
 from google.protobuf.message import DecodeError
 
-from controllers.csi.provisioner.job import SHARED, Job, packed, read, written
+from controllers.csi.provisioner.job import SHARED, Job, read, written
+from controllers.csi.provisioner.packing import packed
 from controllers.runtime import Retry
 from kube.client import Client
 from kube.errors import AlreadyExists, NotFound

@@ -202,7 +202,7 @@ async def test_what_was_asked_is_taken_off_the_record_when_it_is_there(tmp_path:
 
 
 async def test_no_more_is_begun_while_too_much_is_in_doubt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("controllers.csi.provisioner.journal.MAX_BYTES", 1500)
+    monkeypatch.setattr("controllers.csi.provisioner.journal.MAX_BYTES", 600)
     shelf = Shelf(before=[StatusCode.DEADLINE_EXCEEDED] * 10)
     async with beside_shelf(tmp_path, shelf, *(wants(f"c-{number}") for number in range(5))) as running:
         await eventually(lambda: len(shelf.requests) > 5)
