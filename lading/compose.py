@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from controllers.csi import names as csi_names
 from controllers.csi.settings import SidecarSettings
 from controllers.service import Controllers, cached
-from deploy.rbac import Mode
+from deploy.grants import Mode
 from extender.bind import BindLimits
 from extender.budgets import FOLLOWED
 from extender.service import Extender, ExtenderSettings, extender
@@ -23,6 +23,7 @@ from kube.client import Client
 from kube.events import EventRecorder
 from kube.lease import lead
 from lading.component import Address, Site, announcement, background, site_service
+from lading.election import Election
 from lading.endpoint import Endpoint
 from lading.run import Service
 from plugins.registry import Registry, Settings
@@ -35,17 +36,6 @@ if TYPE_CHECKING:
 
 MAX_REVIEW_BYTES: Final = 7 << 20
 """A review holds two objects of at most 3 MiB."""
-
-
-@dataclass(frozen=True)
-class Election:
-    """On which Lease replicas agree who works, and in what times, in seconds."""
-
-    namespace: str
-    name: str
-    duration: float = 15.0
-    renew: float = 10.0
-    retry: float = 2.0
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from certs.issue import Identity, Server, User, service_hosts
 from certs.issuing import Change, Line, ensure, identities, issued_beside, renew, status
 from certs.secret import SecretStore
 from certs.state import read
-from deploy.rbac import Names
+from deploy.grants import Names
 from kube.client import connect
 from kube.config import load
 from lading.cli import options

@@ -6,10 +6,11 @@ from typing import Annotated
 import typer
 
 from controllers import NAMES, select
-from deploy.rbac import Mode
+from deploy.grants import Mode
 from lading.cli import options
 from lading.cli.serving import Process, run_component
-from lading.compose import Election, controller_services
+from lading.compose import controller_services
+from lading.election import Election
 from lading.endpoint import Endpoint, OptionsError
 from lading.log import LogFormat, LogLevel
 from plugins import host_path

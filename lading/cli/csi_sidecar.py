@@ -16,7 +16,8 @@ from controllers.csi.settings import SidecarSettings
 from controllers.csi.snapshotter.served import with_kinds
 from lading.cli import csi_options, options
 from lading.cli.serving import Process, run_alone, run_opened
-from lading.compose import Alone, Besides, Election, Surroundings, alone_services, csi_sidecar_services
+from lading.compose import Alone, Besides, Surroundings, alone_services, csi_sidecar_services
+from lading.election import Election
 from lading.endpoint import Endpoint, OptionsError
 from lading.log import LogFormat, LogLevel
 from lading.run import Service

@@ -9,11 +9,12 @@ from typing import Annotated, Any, Final, TypeAlias
 
 import typer
 
-from deploy.rbac import Mode
+from deploy.grants import Mode
 from extender.snapshot import SERVED_RULES, Rules, Shape
 from lading.cli import options
 from lading.cli.serving import Process, run_component
-from lading.compose import Besides, Election, Surroundings, extender_services
+from lading.compose import Besides, Surroundings, extender_services
+from lading.election import Election
 from lading.endpoint import Endpoint, OptionsError
 from lading.log import LogFormat, LogLevel
 from lading.own_certificates import OwnCertificates, with_own

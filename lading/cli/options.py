@@ -6,8 +6,8 @@ from typing import Annotated, Final, TypeAlias
 
 import typer
 
-from deploy.rbac import Mode, Names
-from lading.compose import Election
+from deploy.grants import Mode, Names
+from lading.election import Election
 from lading.endpoint import OptionsError
 from lading.log import LogFormat, LogLevel
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from certs.folder import FolderStore
 from certs.issuing import ensure
 from controllers import select as select_controllers
-from deploy.rbac import Mode
+from deploy.grants import Mode
 from deploy.scheduler import Trust, configuration
 from deploy.webhooks import configurations
 from extender.service import Extender
@@ -19,7 +19,8 @@ from kube.config import load
 from kube.metrics import Metrics
 from lading.cli.certs import wanted
 from lading.component import new_registry
-from lading.compose import Election, Surroundings, controller_services, extender_services, webhook_services
+from lading.compose import Surroundings, controller_services, extender_services, webhook_services
+from lading.election import Election
 from lading.endpoint import Endpoint
 from lading.run import Service
 from model.resources import MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS
