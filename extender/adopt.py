@@ -123,7 +123,8 @@ class Adopter:
 
     def _told(self, verdicts: Verdicts) -> str:
         reasons = ", ".join(each.message for each in verdicts.groups())
-        return f"{reasons} ({why(verdicts, self._snapshot).partition(': ')[2]})"
+        details = why(verdicts, self._snapshot).partition(": ")[2]
+        return reasons if details == reasons else f"{reasons} ({details})"
 
     def _tell(self, pod: Pod, sentence: str) -> None:
         self._announcer.no_node_suits(pod, sentence, monotonic())
@@ -131,11 +132,15 @@ class Adopter:
     # --- which ---
 
     def _waiting(self, key: str) -> Pod | None:
-        """The pod, if it is on a node and has claims that were not asked for there."""
+        """The pod, if it is on a node and has claims that were not asked for there.
+
+        One that still lacks a claim is looked at when that is made: pods and claims are often applied in one go.
+        """
         pod = self._pods.get(key)
         if pod is None or not on_a_node(pod) or pod.deleting:
             return None
-        return pod if any(True for _ in self._open(pod)) else None
+        is_whole = all(claim is not None for _, _, claim in self._snapshot.stores.pod_claims(pod))
+        return pod if is_whole and any(True for _ in self._open(pod)) else None
 
     def _open(self, pod: Pod) -> Iterator[PersistentVolumeClaim]:
         """Its claims that wait for their consumer, and whose storage is not being made for its node."""

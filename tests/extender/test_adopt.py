@@ -78,6 +78,17 @@ async def test_it_does_not_matter_what_comes_last(world: World, caller: Caller, 
     await eventually(lambda: world.view("claims", "ns/c").selected_node == "n3")
 
 
+async def test_a_pod_that_lacks_a_claim_is_not_looked_at_before_that_is_made(world: World, caller: Caller, told):
+    world.put(claim("c"))
+    world.put(pod("p", "c", "late", node="n1"))
+    world.put(claim("other"))
+    world.put(pod("q", "other", node="n1"))
+    await eventually(lambda: world.writes == ["select other"])
+    world.put(claim("late"))
+    await eventually(lambda: world.writes == ["select other", "select c", "select late"])
+    assert told == []
+
+
 async def test_pods_that_wait_already_are_found_at_the_start(world: World):
     world.put(claim("c"))
     world.put(pod("p", "c", node="n1"))
