@@ -1,6 +1,7 @@
 """Structured logs, configured here alone: JSON lines, or text for people at a terminal.
 
 One line is a constant event and its facts. Logs go to standard error; standard output is for what a command answers.
+Tracebacks are written without the values of variables: some of them are Secrets.
 """
 
 import logging
@@ -40,7 +41,7 @@ def configure(format_: LogFormat = LogFormat.AUTO, level: LogLevel = LogLevel.IN
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     last: list[Processor] = (
-        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)]
         if as_text
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
