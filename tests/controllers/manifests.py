@@ -24,7 +24,7 @@ def volume(name: str, *, metadata: JSON | None = None, size: str = "1Gi", **spec
     """An NFS volume that is kept, unless another source is given."""
     source = (
         {}
-        if spec.keys() & {"csi", "hostPath", "gcePersistentDisk", "flexVolume"}
+        if spec.keys() & {"csi", "hostPath", "gcePersistentDisk", "flexVolume", "azureFile", "vsphereVolume"}
         else {"nfs": {"server": "s", "path": "/"}}
     )
     return {

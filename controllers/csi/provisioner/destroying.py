@@ -21,7 +21,8 @@ from model.volumes import PersistentVolume
 from plugins.csi import parameters
 from plugins.csi.secret_names import named
 from plugins.errors import Failed, PluginError
-from storage.translation import TranslationError, to_csi
+from storage.migrated import as_csi
+from storage.translation import TranslationError
 
 log = structlog.get_logger()
 
@@ -140,9 +141,8 @@ def _handle(volume: PersistentVolume, driver: str) -> str:
     Raises:
         Failed: it has no name for it.
     """
-    csi = volume.spec.csi
     try:
-        csi = csi or to_csi(volume).spec.csi
+        csi = as_csi(volume).csi
     except TranslationError as error:
         raise Failed(f"volume {volume.name} has no handle: {error}") from error
     if csi is None or csi.driver != driver or not csi.volume_handle:

@@ -36,7 +36,8 @@ async def deleting(folder: Path, shelf: Shelf, *objects: JSON, **parts: Any) -> 
 
 def by_hand(name: str = "hand", *, annotations: JSON | None = None, **spec: Any) -> JSON:
     """A volume that nobody provisioned, and whose claim is gone."""
-    source = {} if spec.keys() & {"gcePersistentDisk"} else {"csi": {"driver": NAME, "volumeHandle": "h-hand"}}
+    in_tree = spec.keys() & {"gcePersistentDisk", "azureFile", "vsphereVolume"}
+    source = {} if in_tree else {"csi": {"driver": NAME, "volumeHandle": "h-hand"}}
     policy = {"persistentVolumeReclaimPolicy": "Delete"}
     return volume(name, metadata={"annotations": annotations or {}}, claimRef=GONE, **policy, **source, **spec)
 
@@ -139,6 +140,38 @@ async def test_a_disk_that_the_driver_took_over_is_deleted_by_its_name_there(
         await sidecar.settle()
         assert [each.volume_id for each in shelf.deletions] == deleted
         assert ("VolumeFailedDelete" in made.reasons("hand")) is not bool(deleted)
+
+
+@pytest.mark.parametrize(
+    ("plugin", "driver", "source", "handle"),
+    [
+        (
+            "kubernetes.io/azure-file",
+            "file.csi.azure.com",
+            {"azureFile": {"secretName": "azure-storage-account-a-secret", "shareName": "s"}},
+            "#a#s#hand#default",
+        ),
+        (
+            "kubernetes.io/vsphere-volume",
+            "csi.vsphere.vmware.com",
+            {"vsphereVolume": {"volumePath": "[store] v.vmdk"}},
+            "[store] v.vmdk",
+        ),
+    ],
+)
+async def test_what_takes_no_slot_is_deleted_too_by_the_driver_that_took_over(
+    tmp_path: Path, plugin: str, driver: str, source: JSON, handle: str
+) -> None:
+    annotations = {names.PROVISIONED_BY: plugin, names.MIGRATED_TO: driver}
+    shelf = Shelf()
+    async with (
+        reached(tmp_path, shelf, name=driver) as reached_driver,
+        world(by_hand(annotations=annotations, **source) | {"status": {"phase": "Released"}}) as made,
+        beside(made, reached_driver, "csi-provisioner", settings=PATIENT) as sidecar,
+    ):
+        await sidecar.settle()
+        assert [each.volume_id for each in shelf.deletions] == [handle]
+        assert made.objects("PersistentVolume") == []
 
 
 async def test_a_lagging_cache_deletes_nothing(tmp_path: Path) -> None:
