@@ -11,6 +11,7 @@ import structlog
 from prometheus_client import Gauge
 
 from controllers.csi.capacity.decide import (
+    Known,
     Pair,
     Room,
     Segment,
@@ -52,19 +53,19 @@ class Capacity:
         self._client, self._caches, self._writer = base.client, base.caches, base.writer
         self._driver = context.driver
         self._places = Places(base.caches, context.driver.name)
-        self._wanted = self._pairs()
+        self._wanted = Known()
         self._owners: tuple[JSON, ...] | None = None
         first, longest = self._settings.backoff_seconds
         self._queue = base.queue("csi-capacity", base_seconds=first, max_seconds=longest)
         self._count(context)
-        for pair in self._wanted:
-            self._queue.add(str(pair))
         self._caches.nodes.subscribe(self._on_node)
         self._caches.csi_nodes.subscribe(self._on_csi_node)
         self._caches.classes.subscribe(self._on_class)
         self._caches.capacities.subscribe(self._on_capacity)
         self._caches.volumes.subscribe(self._on_volume)
         self._caches.claims.subscribe(self._on_claim)
+        # Only now, as the volumes that there are need not be looked at one by one: all pairs are asked for at once.
+        self._look()
         poll = self._settings.capacity_poll_seconds
         self.loops = (Loop("csi-capacity", self._queue, self._reconcile, WORKERS, self._poll, poll),)
 
@@ -79,11 +80,11 @@ class Capacity:
 
     def _look(self) -> None:
         """Find out which pairs there are to be, and queue those that are new or are not to be any more."""
-        before, self._wanted = self._wanted, self._pairs()
-        for pair in before ^ self._wanted:
+        before, self._wanted = self._wanted, Known(self._pairs())
+        for pair in before.pairs ^ self._wanted.pairs:
             self._queue.add(str(pair))
         for found in self._ours():
-            if pair_of(found) not in self._wanted:
+            if pair_of(found) not in self._wanted.pairs:
                 self._queue.add(_key(found))
 
     def _pairs(self) -> frozenset[Pair]:
@@ -97,7 +98,7 @@ class Capacity:
         """Say what is left of a pair, in one object; in none if there is to be none."""
         there = sorted((each for each in self._ours(pair.storage_class) if pair_of(each) == pair), key=_age)
         storage_class = self._caches.classes.get(pair.storage_class)
-        if (pair not in self._wanted and pair not in self._pairs()) or storage_class is None:
+        if (pair not in self._wanted.pairs and pair not in self._pairs()) or storage_class is None:
             for each in there:
                 await self._writer.delete(CAPACITIES, each)
             return
@@ -144,7 +145,7 @@ class Capacity:
         return is_ours(found, self._driver.name, self._settings.namespace)
 
     def _poll(self) -> Iterable[str]:
-        return [_ALL, *map(str, self._wanted)]
+        return [_ALL, *map(str, self._wanted.pairs)]
 
     # --- what happens ---
 
@@ -181,18 +182,17 @@ class Capacity:
         """A claim that is sent to another node found less than we had said."""
         if old is None or new is None or not old.selected_node or new.selected_node or new.spec.volume_name:
             return
-        for pair in self._wanted:
-            if pair.storage_class == new.storage_class:
-                self._queue.add(str(pair))
+        for pair in self._wanted.of_class(new.storage_class):
+            self._queue.add(str(pair))
 
     def _count(self, context: SidecarContext) -> None:
         registry = context.base.registry
         goal = Gauge("csistoragecapacities_desired_goal", "Objects that there are to be.", registry=registry)
         current = Gauge("csistoragecapacities_desired_current", "Those of them that there are.", registry=registry)
         obsolete = Gauge("csistoragecapacities_obsolete", "Objects that are to go.", registry=registry)
-        goal.set_function(lambda: len(self._wanted))
-        current.set_function(lambda: len(self._wanted & {pair_of(each) for each in self._ours()}))
-        obsolete.set_function(lambda: sum(pair_of(each) not in self._wanted for each in self._ours()))
+        goal.set_function(lambda: len(self._wanted.pairs))
+        current.set_function(lambda: len(self._wanted.pairs & {pair_of(each) for each in self._ours()}))
+        obsolete.set_function(lambda: sum(pair_of(each) not in self._wanted.pairs for each in self._ours()))
 
 
 def _key(found: CSIStorageCapacity) -> str:

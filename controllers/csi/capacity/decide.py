@@ -12,6 +12,7 @@ import msgspec
 from model import names, quantity
 from model.csi import CSIStorageCapacity
 from model.meta import JSON, OwnerReference
+from model.selectors import NodeSelectorTerm
 from model.volumes import PersistentVolume, StorageClass
 from storage.topology import required_affinity
 
@@ -98,12 +99,39 @@ def change(found: CSIStorageCapacity, room: Room, owners: Sequence[JSON]) -> JSO
     return changes or None
 
 
-def touched(volume: PersistentVolume, known: Iterable[Pair]) -> list[Pair]:
+class Known:
+    """Pairs by class and by place: a cluster may have thousands, and its volumes come and go all the time."""
+
+    def __init__(self, known: Iterable[Pair] = ()) -> None:
+        self.pairs = frozenset(known)
+        self._of_class: dict[str, list[Pair]] = {}
+        self._at: dict[tuple[str, str], list[Pair]] = {}
+        self.everywhere = [each for each in self.pairs if not each.segment]
+        for each in self.pairs:
+            self._of_class.setdefault(each.storage_class, []).append(each)
+            for label in each.segment:
+                self._at.setdefault(label, []).append(each)
+
+    def of_class(self, storage_class: str) -> Sequence[Pair]:
+        """Those of a class."""
+        return self._of_class.get(storage_class, ())
+
+    def near(self, term: NodeSelectorTerm) -> Iterable[Pair]:
+        """Those that the term may accept, and hardly others."""
+        for each in term.match_expressions or ():
+            if each.operator == "In":
+                return (pair for value in each.values or () for pair in self._at.get((each.key, value), ()))
+        return self.pairs
+
+
+def touched(volume: PersistentVolume, known: Known) -> list[Pair]:
     """The pairs whose room a volume takes: all of its place; all of its class where it can be reached everywhere."""
     required = required_affinity(volume)
     if required is None:
-        return [each for each in known if each.storage_class == volume.storage_class]
-    return [each for each in known if not each.segment or required.matches_labels(dict(each.segment))]
+        return list(known.of_class(volume.storage_class))
+    near = {pair for term in required.node_selector_terms or () for pair in known.near(term)}
+    within = (each for each in near if required.matches_labels(dict(each.segment)))
+    return list(dict.fromkeys([*known.everywhere, *within]))
 
 
 def _said(room: Room) -> JSON:

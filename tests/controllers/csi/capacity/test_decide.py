@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controllers.csi.capacity.decide import Pair, Room, body, change, is_ours, pair_of, pairs, touched
+from controllers.csi.capacity.decide import Known, Pair, Room, body, change, is_ours, pair_of, pairs, touched
 from model import names
 from model.csi import CSIStorageCapacity
 from model.meta import JSON
@@ -124,8 +124,20 @@ def affinity(*zones: str) -> JSON:
     ],
 )
 def test_whose_room_a_volume_takes(spec: JSON, expected: set[Any]) -> None:
-    known = [Pair("late", A), Pair("other", A), Pair("late", B), Pair("late", ())]
+    known = Known([Pair("late", A), Pair("other", A), Pair("late", B), Pair("late", ())])
     assert {(each.storage_class, each.segment) for each in touched(volume(spec=spec), known)} == expected
+
+
+def test_of_thousands_of_places_few_are_looked_at() -> None:
+    """Volumes come and go all the time: a look at all places for each would leave time for nothing else."""
+    known = Known(Pair("late", (("host", f"h{number}"), ("zone", "a"))) for number in range(5000))
+    term = {"matchExpressions": [{"key": key, "operator": "In", "values": [at]} for key, at in (("host", "h7"), A[0])]}
+    on_host = volume(spec={"nodeAffinity": {"required": {"nodeSelectorTerms": [term]}}})
+    affinity = on_host.spec.node_affinity
+    assert affinity is not None
+    assert affinity.required is not None
+    (near,) = [list(known.near(each)) for each in affinity.required.node_selector_terms or ()]
+    assert near == touched(on_host, known) == [Pair("late", (("host", "h7"), ("zone", "a")))]
 
 
 _LABELS = st.text("abz019-_./", min_size=1, max_size=8)
