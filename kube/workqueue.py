@@ -6,7 +6,7 @@ The rules are those of client-go's work queue: what is added while it is being w
 import asyncio
 import heapq
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from kube.backoff import doubled
@@ -102,6 +102,10 @@ class WorkQueue:
     def failures(self, key: str) -> int:
         """How often it was retried since it was forgotten."""
         return self._failures.get(key, 0)
+
+    def failing(self) -> Sequence[str]:
+        """The keys that were retried and not forgotten since: a snapshot."""
+        return list(self._failures)
 
     async def get(self) -> str:
         """The next key; `done` must follow.

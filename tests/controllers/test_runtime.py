@@ -67,6 +67,15 @@ async def test_what_a_pass_comes_to(outcome, result, passes):
         assert queue.failures("k") == 0
 
 
+async def test_what_fails_is_known_until_it_succeeds():
+    queue = WorkQueue("q")
+    for key in "ab":
+        queue.retry(key)
+    assert queue.failing() == ["a", "b"]
+    queue.forget("a")
+    assert queue.failing() == ["b"]
+
+
 async def test_all_results_are_counted_from_the_start():
     registry = CollectorRegistry()
     task = asyncio.create_task(Runtime(registry, Gate()).run_loops([Loop("l", WorkQueue("q"), Script())]))

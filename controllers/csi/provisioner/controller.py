@@ -168,11 +168,8 @@ class Provisioner:
         if new is None or (old is not None and old.spec == new.spec):
             return
         if any(each.name == self._driver for each in new.spec.drivers or ()):
-            for key in self._failing():
+            for key in self._queue.failing():
                 self._queue.add(key)
-
-    def _failing(self) -> Iterable[str]:
-        return [key for key in self._waiting() if self._queue.failures(key)]
 
     def _waiting(self) -> Iterable[str]:
         return [str(Key.of(each)) for each in self._caches.claims.values() if is_asked(each, self._driver)]
