@@ -5,6 +5,8 @@ from typing import Final
 
 import structlog
 
+from controllers.csi.names import named
+
 log = structlog.get_logger()
 
 NEEDED: Final[Mapping[str, str]] = {
@@ -24,8 +26,7 @@ def able(names: Sequence[str], expression: str, calls: Collection[str]) -> tuple
         ValueError: one that is named in it is not among them, or none is left.
     """
     idle = {name: NEEDED[name] for name in names if name in NEEDED and NEEDED[name] not in calls}
-    named = {item.strip() for item in expression.split(",")}
-    if wrong := [f"{name} needs {call}" for name, call in idle.items() if name in named]:
+    if wrong := [f"{name} needs {idle[name]}" for name in idle if name in named(expression)]:
         raise ValueError(f"the driver can not do what --controllers asks for: {', '.join(wrong)}; leave it out")
     for name, call in idle.items():
         log.info("controller is left out: the driver lacks a capability", controller=name, capability=call)

@@ -31,19 +31,28 @@ CACHES: Final[Mapping[str, tuple[Resource[Any], ...]]] = {
 }
 """What each reads, by name, in the order in which they start."""
 NAMES: Final = tuple(CACHES)
+SNAPSHOTTER: Final = "csi-snapshotter"
+SNAPSHOT_CONTROLLER: Final = "snapshot-controller"
 REGISTRAR: Final = "node-driver-registrar"
 """Is none of them: it belongs on every node, asks the API server nothing, and works whoever holds the Lease."""
+BY_NAME: Final = (SNAPSHOT_CONTROLLER, REGISTRAR)
+"""Those that `*` does not mean: a cluster has the former once, whatever drivers it has, and a node the latter."""
+
+
+def named(expression: str) -> frozenset[str]:
+    """Those that `--controllers` names: what can not work of them is complained of, what `*` means is left out."""
+    return frozenset(item.strip() for item in expression.split(","))
 
 
 def chosen(expression: str) -> tuple[tuple[str, ...], bool]:
-    """Those that `--controllers` asks for, and whether the registrar is among them: `*` does not mean it.
+    """Those that `--controllers` asks for, and whether the registrar is among them.
 
     Raises:
         ValueError: an unknown name.
     """
-    names = select(expression, (*NAMES, REGISTRAR))
-    named = REGISTRAR in {item.strip() for item in expression.split(",")}
-    return tuple(name for name in names if name != REGISTRAR), named and REGISTRAR in names
+    said = named(expression)
+    names = [name for name in select(expression, (*NAMES, REGISTRAR)) if name not in BY_NAME or name in said]
+    return tuple(name for name in names if name != REGISTRAR), REGISTRAR in names
 
 
 def plain(driver: str) -> str:

@@ -11,7 +11,7 @@ import typer
 from prometheus_client import CollectorRegistry
 
 from controllers.csi.able import able
-from controllers.csi.names import NAMES, REGISTRAR, chosen, lease
+from controllers.csi.names import BY_NAME, NAMES, chosen, lease
 from controllers.csi.settings import SidecarSettings
 from controllers.csi.snapshotter.served import with_kinds
 from lading.cli import csi_options, options
@@ -52,8 +52,9 @@ Expression = Annotated[
     typer.Option(
         "--controllers",
         metavar="LIST",
-        help=f"As kube-controller-manager's flag: * for all, NAME, -NAME for all but it. There are {', '.join(NAMES)}; "
-        f"and {REGISTRAR}, which * does not mean.",
+        help="As kube-controller-manager's flag: * for all, NAME, -NAME for all but it. There are "
+        f"{', '.join(name for name in NAMES if name not in BY_NAME)}; "
+        f"and {' and '.join(BY_NAME)}, which * does not mean.",
         rich_help_panel=_WORK,
     ),
 ]
@@ -61,7 +62,7 @@ LeaseName = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help=f"The Lease; by default {lease('DRIVER')}, in lower case.",
+        help=f"The Lease; by default {lease('driver').replace('driver', 'DRIVER')}, in lower case.",
         rich_help_panel="Leader election",
         show_default=False,
     ),
@@ -239,7 +240,7 @@ def csi_sidecar(
     log_format: options.LogFormatOption = LogFormat.AUTO,
     log_level: options.LogLevelOption = LogLevel.INFO,
 ) -> None:
-    """Provision, attach, grow and report capacity for one CSI driver, in place of its sidecars.
+    """Provision, attach, grow, change and snapshot volumes for one CSI driver, in place of its sidecars.
 
     Runs beside the driver, at its socket. Serves /healthz, /readyz and /metrics, and how the driver is at
     /healthz/driver. Prints `listening URL` once it works, or waits for the Lease. With node-driver-registrar alone it

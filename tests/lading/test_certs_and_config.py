@@ -129,6 +129,19 @@ def test_roles_are_those_of_the_components_that_run(mode, accounts, say):
     assert {each["metadata"]["namespace"] for each in found} == {"storage"}
 
 
+@pytest.mark.parametrize("more", [False, True])
+def test_a_sidecar_gets_no_rights_of_what_it_runs_only_where_that_is_named(more, say):
+    """`*` does not mean the snapshot controller, here as there."""
+    written = yaml.safe_load_all(
+        say(
+            "config", "rbac", "--csi-driver", "a.csi", *(["--csi-controllers", "*,snapshot-controller"] if more else [])
+        )
+    )
+    (role,) = [each for each in written if each["kind"] == "ClusterRole" and "-csi-" in each["metadata"]["name"]]
+    contents = [rule for rule in role["rules"] if "volumesnapshotcontents" in rule["resources"]]
+    assert any("delete" in rule["verbs"] for rule in contents) is more
+
+
 @pytest.mark.parametrize("secrets", [False, True])
 def test_roles_beside_drivers_are_those_of_what_is_named(secrets, say):
     drivers = ("--csi-driver", "a.csi", "--csi-driver", "B.csi", "--csi-controllers", "csi-provisioner")

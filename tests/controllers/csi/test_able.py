@@ -3,9 +3,27 @@
 import pytest
 
 from controllers.csi.able import able
-from controllers.csi.names import chosen
+from controllers.csi.names import NAMES, SNAPSHOT_CONTROLLER, chosen
 
 ALL = ("CREATE_DELETE_VOLUME", "GET_CAPACITY")
+
+
+@pytest.mark.parametrize(
+    ("expression", "controller", "registrar"),
+    [
+        ("*", False, False),
+        ("*,snapshot-controller", True, False),
+        ("node-driver-registrar", False, True),
+        (" snapshot-controller , node-driver-registrar,*", True, True),
+        ("*,-snapshot-controller,-node-driver-registrar", False, False),
+    ],
+)
+def test_what_a_cluster_or_a_node_has_once_is_not_meant_by_all(
+    expression: str, *, controller: bool, registrar: bool
+) -> None:
+    names, registers = chosen(expression)
+    assert (SNAPSHOT_CONTROLLER in names, registers) == (controller, registrar)
+    assert (set(names) | {SNAPSHOT_CONTROLLER} == set(NAMES)) is ("*" in expression)
 
 
 @pytest.mark.parametrize(
