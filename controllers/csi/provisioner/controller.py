@@ -90,8 +90,10 @@ class Provisioner:
         return await self._make(text, job)
 
     async def _make(self, text: str, job: Job) -> float | None:
-        again = await self._making.make(job)
-        self._records.add_after(_JOURNAL, _FLUSH_SECONDS)
+        try:
+            again = await self._making.make(job)
+        finally:  # what failed for good is done, too
+            self._records.add_after(_JOURNAL, _FLUSH_SECONDS)
         if again is not None:
             until = asyncio.get_running_loop().time() + again
             self._hopeless[text] = (self._class_of(job), until)

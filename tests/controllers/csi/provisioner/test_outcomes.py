@@ -11,6 +11,7 @@ from grpc import StatusCode
 from kube.errors import Forbidden, Invalid
 from kube.transport import Request
 from model import names
+from model.meta import JSON
 from tests.controllers.csi.beside import SETTINGS
 from tests.controllers.csi.provisioner.cluster import CLASSES, NODES, PATIENT, Cluster, cluster, wants
 from tests.controllers.csi.provisioner.shelf import Shelf, reached
@@ -49,6 +50,11 @@ def selected(running: Cluster) -> str | None:
     return found
 
 
+def written(running: Cluster) -> list[JSON]:
+    """What is written down of calls under way."""
+    return [each.get("data") or {} for each in running.made.objects("ConfigMap")]
+
+
 @pytest.mark.parametrize("code", FINAL)
 async def test_what_is_over_is_asked_anew_where_it_is(tmp_path: Path, code: StatusCode) -> None:
     shelf = Shelf(before=[code])
@@ -65,6 +71,7 @@ async def test_what_is_over_leaves_nothing_with_a_claim_that_goes(tmp_path: Path
     shelf = Shelf(before=[code])
     async with beside_shelf(tmp_path, shelf, PLACED, settings=PATIENT) as running:
         await eventually(lambda: shelf.requests and "ProvisioningFailed" in running.made.reasons("c"))
+        await eventually(lambda: written(running) == [{}])  # or the next process would make it, for nobody
         await running.made.delete("PersistentVolumeClaim", "default", "c")
         await running.settle()
         assert len(shelf.requests) == 1
