@@ -89,10 +89,13 @@ class Making:
         self._recorder.event(claim, CLAIMS, "Warning", "ProvisioningFailed", why)
 
     async def _keep(self, job: Job) -> None:
-        """Write the job down. Who may not write can not make volumes, and must know why."""
+        """Write the job down. Where that can not be, no volume is made, and the claim must know why."""
         try:
             await self._journal.keep(job)
-        except Forbidden as error:
+        except Retry as full:
+            self.tell(job.about, str(full))
+            raise
+        except (Forbidden, NotFound) as error:  # no right to write there, or no such namespace
             why = f"what is asked of the driver can not be written down: {error}"
             self.tell(job.about, why)
             raise Retry(why) from error

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -231,6 +232,22 @@ async def test_who_may_not_write_down_what_is_asked_asks_nothing(tmp_path: Path)
 
     shelf = Shelf()
     async with beside_shelf(tmp_path, shelf, wants(), prepare=forbid, settings=PATIENT) as running:
+        await eventually(lambda: "ProvisioningFailed" in running.made.reasons("c"))
+        assert shelf.requests == []
+
+
+async def test_a_claim_is_told_that_the_namespace_of_the_record_is_not_there(tmp_path: Path) -> None:
+    shelf = Shelf()
+    settings = replace(PATIENT, namespace="nowhere")
+    async with beside_shelf(tmp_path, shelf, wants(), settings=settings) as running:
+        await eventually(lambda: "ProvisioningFailed" in running.made.reasons("c"))
+        assert shelf.requests == []
+
+
+async def test_a_claim_is_told_that_too_much_is_in_doubt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("controllers.csi.provisioner.journal.MAX_BYTES", 10)
+    shelf = Shelf()
+    async with beside_shelf(tmp_path, shelf, wants(), settings=PATIENT) as running:
         await eventually(lambda: "ProvisioningFailed" in running.made.reasons("c"))
         assert shelf.requests == []
 
