@@ -26,6 +26,7 @@ from controllers.csi.capacity.owner import OwnerError, owners
 from controllers.csi.context import SidecarContext
 from controllers.csi.places import Places
 from controllers.runtime import Loop, Retry
+from kube.errors import NotFound
 from model.csi import CSINode, CSIStorageCapacity
 from model.meta import JSON
 from model.resources import CAPACITIES
@@ -106,10 +107,15 @@ class Capacity:
             await self._writer.delete(CAPACITIES, surplus)
         room = await self._room(pair, storage_class)
         if not there:
-            new = body(pair, room, self._driver.name, await self._owned())
-            await self._writer.create(CAPACITIES, new, self._settings.namespace)
+            await self._create(body(pair, room, self._driver.name, await self._owned()))
         elif (changes := change(there[0], room, await self._owned())) is not None:
             await self._writer.patch(CAPACITIES, there[0], changes)
+
+    async def _create(self, new: JSON) -> None:
+        try:
+            await self._writer.create(CAPACITIES, new, self._settings.namespace)
+        except NotFound as error:  # the namespace: no lost race, which nobody would be told of
+            raise Retry(str(error)) from error
 
     async def _room(self, pair: Pair, storage_class: StorageClass) -> Room:
         try:

@@ -19,6 +19,7 @@ from tests.controllers.csi.beside import SETTINGS, Running, beside, told
 from tests.controllers.csi.provisioner.cluster import CLASSES, KEY, NAME, NODES, cluster, node, real_driver, wants
 from tests.controllers.inprocess import World, storage_class, world
 from tests.plugins.csi.test_clients import Script
+from tests.waiting import eventually
 
 MI = 1 << 20
 SOON = replace(SETTINGS, namespace="default")
@@ -74,6 +75,14 @@ async def test_classes_that_do_not_wait_count_if_told(tmp_path: Path) -> None:
     async with reporting(tmp_path, capacity_for_immediate=True) as (made, running):
         await running.settle()
         assert {storage for storage, _ in published(made)} == {"late", "fast", "kept"}
+
+
+async def test_a_namespace_that_is_not_there_is_told_of(tmp_path: Path) -> None:
+    """In the log, as a failure: it is no lost race, which is passed over in silence."""
+    async with reporting(tmp_path, namespace="nowhere") as (_, running):
+        labels = {"loop": "csi-capacity", "result": "retry"}
+        name = "lading_controller_passes_total"
+        await eventually(lambda: running.registry.get_sample_value(name, labels))
 
 
 async def test_what_is_made_is_noticed(tmp_path: Path) -> None:
