@@ -186,6 +186,15 @@ class PersistentVolume(Object, frozen=True, gc=False):
         """Storage capacity in billionths of a byte, as `model.quantity.nanos` counts."""
         return quantity.nanos((self.spec.capacity or {}).get("storage", "0"))
 
+    def belongs_to(self, claim: "PersistentVolumeClaim") -> bool:
+        """Whether it points at this very claim, UID and all."""
+        reference = self.spec.claim_ref
+        return reference is not None and (reference.namespace, reference.name, reference.uid) == (
+            claim.namespace,
+            claim.name,
+            claim.uid,
+        )
+
 
 class ResourceRequirements(msgspec.Struct, frozen=True, gc=False):
     """requests and limits, quantity strings by resource name."""

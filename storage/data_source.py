@@ -208,12 +208,7 @@ def _volume_lacks(origin: PersistentVolumeClaim, volume: PersistentVolume | None
         return f"is bound to volume {origin.spec.volume_name!r}, which is not there"
     if volume.spec.csi is None or volume.spec.csi.driver != driver:
         return f"has volume {volume.name}, which is not of driver {driver}"
-    reference = volume.spec.claim_ref
-    if reference is None or (reference.namespace, reference.name, reference.uid) != (
-        origin.namespace,
-        origin.name,
-        origin.uid,
-    ):
+    if not volume.belongs_to(origin):
         return f"has volume {volume.name}, which is not bound to it"
     if volume.status.phase != VolumePhase.BOUND:
         return f"has volume {volume.name}, which is {volume.status.phase}, not Bound"

@@ -72,8 +72,7 @@ def decide(claim: PersistentVolumeClaim, volume: PersistentVolume | None) -> Act
     """What to do about a Bound claim; `volume` is the one it names."""
     if volume is None:
         return NotBound(f"there is no volume {claim.spec.volume_name!r}")
-    reference = volume.spec.claim_ref
-    if reference is None or (reference.namespace, reference.uid) != (claim.namespace, claim.uid):
+    if not volume.belongs_to(claim):
         return NotBound(f"volume {volume.name} is not bound to the claim")
     if claim.requested_nanos <= claim.capacity_nanos and PRE_RESIZE_CAPACITY not in volume.annotations:
         return Nothing()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from controllers.csi.conditions import holds_true
-from controllers.csi.resizer.decide import Memory, points_at
+from controllers.csi.resizer.decide import Memory
 from model.names import MODIFY_SECRET_NAME, MODIFY_SECRET_NAMESPACE
 from model.secrets import SecretReference
 from model.volumes import ClaimPhase, PersistentVolume, PersistentVolumeClaim
@@ -74,7 +74,7 @@ def decide(claim: PersistentVolumeClaim, volume: PersistentVolume | None, driver
         return Nothing()
     if volume is None:
         return NotThere(f"there is no volume {claim.spec.volume_name!r}")
-    if volume.spec.csi is None or volume.spec.csi.driver != driver or not points_at(volume, claim):
+    if volume.spec.csi is None or volume.spec.csi.driver != driver or not volume.belongs_to(claim):
         return Nothing()
     wanted, under_way = wanted_class(claim), claim.status.modify_volume_status
     target = under_way.target_volume_attributes_class_name if under_way else ""

@@ -114,7 +114,7 @@ def decide(claim: PersistentVolumeClaim, volume: PersistentVolume | None, resize
         return Nothing()
     if volume is None:
         return NotThere(f"there is no volume {claim.spec.volume_name!r}")
-    if not serves(claim, volume, resizer.driver) or not points_at(volume, claim):
+    if not serves(claim, volume, resizer.driver) or not volume.belongs_to(claim):
         return Nothing()
     size = target(claim, volume, resizer, failed_for_good=memory.failed_for_good)
     if size is None:
@@ -142,12 +142,6 @@ def serves(claim: PersistentVolumeClaim, volume: PersistentVolume, driver: str) 
     if driver_of(volume) != driver:
         return False
     return volume.spec.csi is not None or claim.annotations.get(STORAGE_RESIZER) == driver
-
-
-def points_at(volume: PersistentVolume, claim: PersistentVolumeClaim) -> bool:
-    """Whether the volume is bound to the very claim."""
-    reference = volume.spec.claim_ref
-    return reference is not None and (reference.namespace, reference.uid) == (claim.namespace, claim.uid)
 
 
 def target(

@@ -231,13 +231,13 @@ def _source(snapshot: VolumeSnapshot, known: Known) -> tuple[PersistentVolume, C
     """The volume that is to be copied."""
     claim = known.claim(claim_key(snapshot))
     volume = known.volume(claim.spec.volume_name) if claim is not None else None
-    why = _unsuitable(snapshot, claim, volume)
+    why = _unsuitable(claim, volume)
     if why or volume is None or volume.spec.csi is None:
         raise _Unmet(Reason.NOT_MADE, f"PersistentVolumeClaim {claim_key(snapshot)} {why}")
     return volume, volume.spec.csi
 
 
-def _unsuitable(snapshot: VolumeSnapshot, claim: PersistentVolumeClaim | None, volume: PersistentVolume | None) -> str:
+def _unsuitable(claim: PersistentVolumeClaim | None, volume: PersistentVolume | None) -> str:
     if claim is None:
         return "is not there"
     if claim.deleting:
@@ -246,12 +246,7 @@ def _unsuitable(snapshot: VolumeSnapshot, claim: PersistentVolumeClaim | None, v
         return f"is {claim.status.phase}, not Bound"
     if volume is None:
         return f"is bound to volume {claim.spec.volume_name}, which is not there"
-    reference = volume.spec.claim_ref
-    if reference is None or (reference.namespace, reference.name, reference.uid) != (
-        snapshot.namespace,
-        claim.name,
-        claim.uid,
-    ):
+    if not volume.belongs_to(claim):
         return f"is bound to volume {volume.name}, which is not bound to it"
     return "" if volume.spec.csi is not None else f"has volume {volume.name}, which is not one of a CSI driver"
 
