@@ -1,7 +1,6 @@
 """The writes that protect a claim, let it go, and mark it: one a pass, guarded by the version that was looked at."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Final, assert_never
 
 import structlog
@@ -9,6 +8,7 @@ import structlog
 from controllers.claim_protection.decide import Action, Ask, Keep, Mark, Nothing, Protect
 from controllers.claim_protection.live import LivePods
 from controllers.finalizers import put_on, take_off
+from controllers.times import now
 from controllers.writes import Writer
 from model.meta import JSON
 from model.names import CLAIM_PROTECTION, UNUSED
@@ -22,11 +22,7 @@ _UNUSED: Final = ("NoPodsUsingPVC", "no pod refers to the claim that has not end
 _USED: Final = ("PodUsingPVC", "a pod refers to the claim")
 
 
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-async def execute(action: Action, write: Writer, live: LivePods, now: Callable[[], str] = _now) -> None:
+async def execute(action: Action, write: Writer, live: LivePods, clock: Callable[[], str] = now) -> None:
     """Carry it out. Raises KubeError."""
     match action:
         case Protect(claim):
@@ -42,7 +38,7 @@ async def execute(action: Action, write: Writer, live: LivePods, now: Callable[[
         case Keep(claim, pod):
             _kept(claim, pod)
         case Mark(claim, unused):
-            change = {"status": {"conditions": conditions(claim, now(), unused=unused)}}
+            change = {"status": {"conditions": conditions(claim, clock(), unused=unused)}}
             await write.patch(CLAIMS, claim, change, subresource="status")
         case Nothing():
             pass

@@ -5,7 +5,6 @@ between leaves a growth of known size in progress, which is repeated.
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Final, assert_never
 
 import structlog
@@ -14,6 +13,7 @@ from controllers.csi.conditions import merged
 from controllers.csi.resizer.decide import STORAGE, Condition, Status
 from controllers.expander.decide import Action, Grow, Grown, LeaveToDriver, LeaveToOthers, NotBound, Nothing
 from controllers.runtime import Retry
+from controllers.times import now
 from controllers.writes import Writer
 from kube.events import EventRecorder
 from model import quantity
@@ -29,11 +29,7 @@ RESIZED: Final = "VolumeResizeSuccessful"
 _ON_THE_NODE: Final = "the file system grows on the node, when a pod uses the claim"
 
 
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-async def execute(action: Action, write: Writer, recorder: EventRecorder, now: Callable[[], str] = _now) -> None:
+async def execute(action: Action, write: Writer, recorder: EventRecorder, clock: Callable[[], str] = now) -> None:
     """Carry it out. Raises KubeError, and Retry where it is too early."""
     match action:
         case LeaveToDriver(claim, plugin):
@@ -43,7 +39,7 @@ async def execute(action: Action, write: Writer, recorder: EventRecorder, now: C
         case LeaveToOthers(claim):
             _say(recorder, claim, "waiting for an external controller to expand the claim")
         case Grow():
-            await _grow(action, write, recorder, now())
+            await _grow(action, write, recorder, clock())
         case Grown(volume):
             await write.patch(VOLUMES, volume, {"metadata": {"annotations": {PRE_RESIZE_CAPACITY: None}}})
         case NotBound(why):

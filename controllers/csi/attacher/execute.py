@@ -6,7 +6,6 @@ whatever the call came to, it will be undone before either is gone. Repeating a 
 
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import NoReturn, assert_never
 
 import structlog
@@ -26,6 +25,7 @@ from controllers.csi.attacher.requests import PublishOptions, publish_request
 from controllers.csi.secrets import Secrets
 from controllers.finalizers import holds, put_on, take_off
 from controllers.runtime import Retry
+from controllers.times import now
 from controllers.writes import Writer
 from kube.errors import NotFound
 from model.csi import VolumeAttachment
@@ -40,10 +40,6 @@ from plugins.errors import PluginError
 log = structlog.get_logger()
 
 
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 class Executor:
     """Carries actions out."""
 
@@ -54,14 +50,14 @@ class Executor:
         controller: Controller,
         attacher: Attacher,
         options: PublishOptions,
-        now: Callable[[], str] = _now,
+        clock: Callable[[], str] = now,
     ) -> None:
         self._write = write
         self._secrets = secrets
         self._controller = controller
         self._attacher = attacher
         self._options = options
-        self._now = now
+        self._clock = clock
 
     async def execute(self, action: Action) -> None:
         """Carry it out.
@@ -152,7 +148,7 @@ class Executor:
         raise Retry(str(error)) from error
 
     async def _say(self, attachment: VolumeAttachment, field: str, why: str, code: int | None = None) -> None:
-        await self._patch_status(attachment, {field: {"time": self._now(), "message": why, "errorCode": code}})
+        await self._patch_status(attachment, {field: {"time": self._clock(), "message": why, "errorCode": code}})
 
     async def _patch_status(self, attachment: VolumeAttachment, status: JSON) -> None:
         await self._write.patch(ATTACHMENTS, attachment, {"status": status}, subresource="status")

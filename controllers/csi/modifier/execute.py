@@ -5,7 +5,6 @@ crash in between leaves a change in progress, which is repeated: one that has ha
 """
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Final, NoReturn, assert_never
 
 import structlog
@@ -26,6 +25,7 @@ from controllers.csi.modifier.decide import (
 from controllers.csi.resizer.memory import Attempts
 from controllers.csi.secrets import Secrets
 from controllers.runtime import Retry
+from controllers.times import now
 from controllers.writes import Writer
 from kube.client import Client
 from kube.errors import NotFound
@@ -47,10 +47,6 @@ MODIFIED: Final = "VolumeModifySuccessful"
 CANCELED: Final = "VolumeModifyCanceled"
 
 
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 class Executor:
     """Carries actions out for one driver."""
 
@@ -65,7 +61,7 @@ class Executor:
         attempts: Attempts,
         *,
         tells_names: bool = False,
-        now: Callable[[], str] = _now,
+        clock: Callable[[], str] = now,
     ) -> None:
         """`tells_names`: whether the driver is told the names of claim and volume."""
         self._client = client
@@ -76,7 +72,7 @@ class Executor:
         self._driver = driver
         self._attempts = attempts
         self._tells_names = tells_names
-        self._now = now
+        self._clock = clock
 
     async def execute(self, action: Action) -> None:
         """Carry it out.
@@ -89,7 +85,7 @@ class Executor:
             case Modify():
                 await self._modify(action)
             case GiveUp(claim):
-                conditions = merged(claim.status.conditions, {}, self._now(), dropped=(Condition.MODIFYING,))
+                conditions = merged(claim.status.conditions, {}, self._clock(), dropped=(Condition.MODIFYING,))
                 await self._patch(claim, {"conditions": conditions})
                 self._tell(claim, "Normal", CANCELED, "the claim asks for no class any more")
             case NotThere(why):
@@ -114,7 +110,7 @@ class Executor:
         self._attempts.forget(claim)
         if volume.spec.volume_attributes_class_name != name:
             await self._write.patch(VOLUMES, volume, {"spec": {"volumeAttributesClassName": name}})
-        conditions = merged(claim.status.conditions, {}, self._now(), dropped=tuple(Condition))
+        conditions = merged(claim.status.conditions, {}, self._clock(), dropped=tuple(Condition))
         done = {
             "currentVolumeAttributesClassName": name,
             "modifyVolumeStatus": None,
@@ -174,7 +170,7 @@ class Executor:
         raise Retry(str(error)) from error
 
     def _with(self, claim: PersistentVolumeClaim, news: Mapping[Condition, Mapping[str, str]]) -> list[JSON]:
-        return merged(claim.status.conditions, {str(key): told for key, told in news.items()}, self._now())
+        return merged(claim.status.conditions, {str(key): told for key, told in news.items()}, self._clock())
 
     async def _patch(self, claim: PersistentVolumeClaim, status: JSON) -> PersistentVolumeClaim:
         return await self._write.patch(CLAIMS, claim, {"status": status}, subresource="status")

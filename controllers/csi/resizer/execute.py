@@ -5,7 +5,6 @@ between leaves a growth of known size in progress, which is repeated: a volume t
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Final, NoReturn, assert_never
 
 import structlog
@@ -28,6 +27,7 @@ from controllers.csi.resizer.decide import (
 from controllers.csi.resizer.expansion import Expansion, Unasked
 from controllers.csi.resizer.memory import Attempts
 from controllers.runtime import Retry
+from controllers.times import now
 from controllers.writes import Writer
 from kube.events import EventRecorder, EventType
 from model import quantity
@@ -51,10 +51,6 @@ INFEASIBLE: Final = frozenset({StatusCode.INVALID_ARGUMENT, StatusCode.OUT_OF_RA
 _NODE_MESSAGE: Final = "the node grows the file system when a pod uses the volume"
 
 
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 class Executor:
     """Carries actions out."""
 
@@ -64,13 +60,13 @@ class Executor:
         recorder: EventRecorder,
         expansion: Expansion,
         attempts: Attempts,
-        now: Callable[[], str] = _now,
+        clock: Callable[[], str] = now,
     ) -> None:
         self._write = write
         self._recorder = recorder
         self._expansion = expansion
         self._attempts = attempts
-        self._now = now
+        self._clock = clock
 
     async def execute(self, action: Action) -> None:
         """Carry it out.
@@ -167,7 +163,7 @@ class Executor:
 
     def _conditions(self, claim: PersistentVolumeClaim, news: dict[Condition, str], *, keep: bool) -> list[JSON]:
         told = {str(condition): {"message": message} for condition, message in news.items()}
-        return merged(claim.status.conditions, told, self._now(), dropped=() if keep else tuple(Condition))
+        return merged(claim.status.conditions, told, self._clock(), dropped=() if keep else tuple(Condition))
 
     def _tell(self, claim: PersistentVolumeClaim, kind: EventType, reason: str, message: str) -> None:
         self._recorder.event(claim, CLAIMS, kind, reason, message)

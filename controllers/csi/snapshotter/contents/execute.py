@@ -23,9 +23,9 @@ from controllers.csi.snapshotter.contents.decide import (
     decide,
     is_being_created,
 )
-from controllers.csi.snapshotter.times import now
 from controllers.finalizers import take_off
 from controllers.runtime import Retry
+from controllers.times import now
 from controllers.writes import Writer
 from kube.client import Client
 from kube.events import EventRecorder

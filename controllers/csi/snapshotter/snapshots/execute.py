@@ -24,9 +24,9 @@ from controllers.csi.snapshotter.snapshots.actions import (
     Tell,
 )
 from controllers.csi.snapshotter.snapshots.decide import is_ready
-from controllers.csi.snapshotter.times import moment, now
 from controllers.finalizers import put_on
 from controllers.runtime import Retry
+from controllers.times import moment, now
 from controllers.writes import Writer
 from kube.client import Client
 from kube.errors import NotFound
