@@ -3,7 +3,7 @@
 Rule: the external provisioner's `csi.storage.k8s.io/` parameters.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -48,16 +48,26 @@ class Parameters:
     """The keys that name secrets, with their templates; in the spelling of today."""
 
 
+def told_names(claim: str, namespace: str, volume: str) -> dict[str, str]:
+    """What a driver is told beside its own parameters where it is to know for whom it works."""
+    return {f"{PREFIX}pvc/name": claim, f"{PREFIX}pvc/namespace": namespace, f"{PREFIX}pv/name": volume}
+
+
+def check(given: Mapping[str, str], known: Collection[str]) -> None:
+    """Raises Failed: a key with Kubernetes' prefix is none of those that are known."""
+    unknown = sorted(key for key in given if key.startswith(PREFIX) and key not in known)
+    if unknown:
+        raise Failed(f"parameters {', '.join(map(repr, unknown))} are unknown: misspelt?")
+
+
 def read(given: Mapping[str, str]) -> Parameters:
     """Tell them apart.
 
     Raises:
         Failed: a key with Kubernetes' prefix is unknown, or the file system or a secret is named twice.
     """
+    check(given, {*_SECRETS, f"{PREFIX}fstype"})
     own = {key: value for key, value in given.items() if key.startswith(PREFIX)}
-    unknown = own.keys() - _SECRETS - {f"{PREFIX}fstype"}
-    if unknown:
-        raise Failed(f"parameters {', '.join(map(repr, sorted(unknown)))} are unknown: misspelt?")
     old = [key for key in given if key.lower() == "fstype"]
     named = [own[key] for key in (f"{PREFIX}fstype",) if key in own] + [given[key] for key in old]
     if len(named) > 1:

@@ -36,7 +36,7 @@ from model.resources import ATTRIBUTES_CLASSES, CLAIMS, VOLUMES
 from model.volumes import PersistentVolumeClaim
 from plugins.csi.controller import Controller
 from plugins.csi.errors import code_of
-from plugins.csi.parameters import PREFIX
+from plugins.csi.parameters import told_names
 from plugins.errors import Failed, PluginError
 
 log = structlog.get_logger()
@@ -103,7 +103,7 @@ class Executor:
         try:
             secrets = await self._secrets.read(secret_of(volume))
             assert volume.spec.csi is not None, "decided by it"
-            parameters = {**(wanted.parameters or {}), **(extra(claim) if self._tells_names else {})}
+            parameters = {**(wanted.parameters or {}), **self._names(claim)}
             await self._controller.modify(volume.spec.csi.volume_handle, parameters, secrets)
         except PluginError as error:
             await self._failed(claim, name, error)
@@ -119,6 +119,9 @@ class Executor:
         await self._patch(claim, done)
         log.info("volume modified", volume=volume.name, attributes_class=name)
         self._tell(claim, "Normal", MODIFIED, f"volume {volume.name} has the attributes of class {name} now")
+
+    def _names(self, claim: PersistentVolumeClaim) -> dict[str, str]:
+        return told_names(claim.name, claim.namespace, claim.spec.volume_name) if self._tells_names else {}
 
     async def _class(self, action: Modify) -> VolumeAttributesClass:
         """The class, as the server has it.
@@ -177,9 +180,3 @@ class Executor:
 
     def _tell(self, claim: PersistentVolumeClaim, kind: EventType, reason: str, message: str) -> None:
         self._recorder.event(claim, CLAIMS, kind, reason, message)
-
-
-def extra(claim: PersistentVolumeClaim) -> dict[str, str]:
-    """What a driver may be told beside a class's parameters."""
-    told = {"pvc/name": claim.name, "pvc/namespace": claim.namespace, "pv/name": claim.spec.volume_name}
-    return {f"{PREFIX}{key}": value for key, value in told.items()}

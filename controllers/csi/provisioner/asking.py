@@ -119,11 +119,7 @@ class Asking:
     def _metadata(self, claim: PersistentVolumeClaim) -> Mapping[str, str]:
         if not self._settings.extra_create_metadata:
             return {}
-        return {
-            f"{parameters.PREFIX}pvc/name": claim.name,
-            f"{parameters.PREFIX}pvc/namespace": claim.namespace,
-            f"{parameters.PREFIX}pv/name": self.name_for(claim),
-        }
+        return parameters.told_names(claim.name, claim.namespace, self.name_for(claim))
 
     async def _attributes(self, claim: PersistentVolumeClaim) -> Mapping[str, str]:
         name = claim.spec.volume_attributes_class_name

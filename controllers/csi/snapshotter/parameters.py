@@ -9,9 +9,8 @@ from typing import Final
 from model.meta import ObjectReference
 from model.secrets import SecretReference
 from model.snapshots import VolumeSnapshotContent
-from plugins.csi.parameters import PREFIX
+from plugins.csi.parameters import PREFIX, check
 from plugins.csi.secret_names import named
-from plugins.errors import Failed
 
 SNAPSHOTTER: Final = "snapshotter"
 """Whose Secret goes with making and deleting a snapshot."""
@@ -30,9 +29,7 @@ def told_to_driver(parameters: Mapping[str, str], content: VolumeSnapshotContent
     Raises:
         Failed: a key with Kubernetes' prefix is unknown.
     """
-    unknown = sorted(key for key in parameters if key.startswith(PREFIX) and key not in _OWN)
-    if unknown:
-        raise Failed(f"parameters {', '.join(map(repr, unknown))} are unknown: misspelt?")
+    check(parameters, _OWN)
     own = {key: value for key, value in parameters.items() if key not in _OWN}
     return own | (_names(content) if names else {})
 
