@@ -18,6 +18,7 @@ from kube.backoff import Backoff
 from kube.client import Client
 from kube.correlation import Correlator, Decision, Said
 from kube.errors import AlreadyExists, ConfigError, KubeError, NotFound, ServerError, TooManyRequests, Unreachable
+from kube.rate import TokenBucket
 from model.meta import JSON, Object, ObjectReference
 from model.resources import EVENTS, Resource
 
@@ -26,6 +27,11 @@ log = structlog.get_logger()
 EventType = Literal["Normal", "Warning"]
 
 TRIES: Final = 6
+RATE: Final = 50.0
+"""Events a second of one recorder, when more come than it may write at once. Each costs the API server and etcd some
+milliseconds, which what they tell of needs, too."""
+BURST: Final = 200
+QUEUE_SIZE: Final = 5000
 MESSAGE_LENGTH: Final = 1024
 _NAME_LENGTH: Final = 253
 _PASSING: Final = (ConfigError, ServerError, TooManyRequests, Unreachable)
@@ -40,16 +46,22 @@ class EventRecorder:
         component: str,
         *,
         instance: str = "",
-        queue_size: int = 1000,
+        queue_size: int = QUEUE_SIZE,
+        rate: float = RATE,
+        burst: int = BURST,
         backoff_seconds: tuple[float, float] = (0.5, 10.0),
         nanoseconds: Callable[[], int] = time.time_ns,
     ) -> None:
-        """`component` is who reports, `instance` which one of several; `nanoseconds` is the wall clock."""
+        """`component` is who reports, `instance` which one of several; `nanoseconds` is the wall clock.
+
+        Of what is said at once `burst` events are written as fast as the server takes them, the others `rate` a second.
+        """
         self._client = client
         self._component = component
         self._instance = instance
         self._queue: asyncio.Queue[Said] = asyncio.Queue(queue_size)
         self._correlator = Correlator()
+        self._bucket = TokenBucket(rate, burst)
         self._backoff = Backoff(*backoff_seconds, Random())  # noqa: S311 - it spreads repeats, it guards nothing
         self._nanoseconds = nanoseconds
         self._last = 0
@@ -80,6 +92,7 @@ class EventRecorder:
             if decision is None:
                 self._results.labels("limited").inc()
             else:
+                await asyncio.sleep(self._bucket.reserve(asyncio.get_running_loop().time()))
                 await self._write(decision)
 
     async def _write(self, decision: Decision) -> None:
