@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -21,6 +21,7 @@ from lading.election import Election
 from lading.endpoint import Endpoint, OptionsError
 from lading.log import LogFormat, LogLevel
 from lading.run import Service
+from plugins.errors import PluginError
 
 if TYPE_CHECKING:
     from plugins.csi.driver import Driver
@@ -284,7 +285,12 @@ def csi_sidecar(
         from lading.beside_driver import Registration, beside_driver  # noqa: PLC0415 - gRPC would slow all commands
         from plugins.csi.driver import reached  # noqa: PLC0415 - as above
 
-        async with reached(csi_address, seconds=timeout, wait_seconds=driver_wait, registry=registry) as driver:
+        async with AsyncExitStack() as stack:
+            reaching = reached(csi_address, seconds=timeout, wait_seconds=driver_wait, registry=registry)
+            try:
+                driver = await stack.enter_async_context(reaching)
+            except PluginError as error:
+                raise OptionsError(f"{error} (--csi-address, --driver-wait)") from error
             registration = Registration(registration_dir.absolute(), socket) if socket else None
             yield driver, beside_driver(driver, probe_timeout, registration)
 

@@ -59,17 +59,18 @@ class Identity:
             InDoubt: it was not ready in time.
         """
         deadline = monotonic() + seconds
-        while not await self._answers_ready():
+        while (why := await self._complaint()) is not None:
             if monotonic() + _PAUSE_SECONDS >= deadline:
-                raise InDoubt(f"the driver at {self._connection.endpoint} was not ready within {seconds:g} s")
+                raise InDoubt(f"the driver at {self._connection.endpoint} was not ready within {seconds:g} s: {why}")
             await asyncio.sleep(_PAUSE_SECONDS)
 
-    async def _answers_ready(self) -> bool:
+    async def _complaint(self) -> str | None:
+        """Why it is not ready yet; None where it is."""
         try:
-            return await self.ready()
+            return None if await self.ready() else "it says so"
         except PluginError as error:
             if code_of(error) in {StatusCode.DEADLINE_EXCEEDED, StatusCode.UNAVAILABLE}:
-                return False
+                return str(error)
             raise
 
 
