@@ -195,7 +195,7 @@ async def test_waiting_ends_when_it_is_ready_and_at_once_when_it_is_broken(socke
 
 async def test_waiting_ends_in_doubt_when_it_never_is(socket: str) -> None:
     async with talking(socket, bind(wire.PROBE, Script(pb.ProbeResponse(ready={})))) as connection:
-        with pytest.raises(InDoubt, match="was not ready within 0.5 s: it says so"):
+        with pytest.raises(InDoubt, match=r"was not ready within 0\.5 s: it says so"):
             await Identity(connection).wait_until_ready(0.5)
 
 
