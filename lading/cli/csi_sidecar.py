@@ -34,7 +34,8 @@ _ROOM = "Reporting what is left"
 _CLASSES = "Reporting what is left: for which classes"
 """Panels of their own, or the long names leave no room for the others' on a narrow terminal."""
 _DEFAULTS: Final = SidecarSettings()
-_PREFIX: Final = re.compile(r"[a-z0-9](?:[-a-z0-9.]{0,100}[a-z0-9])?")
+_PREFIX: Final = re.compile(r"[a-z0-9](?:[-a-z0-9.]{0,89}[a-z0-9])?")
+"""A driver must take 128 bytes of name and no more: 91, a dash and the UID."""
 
 Address = Annotated[
     str,
@@ -42,7 +43,12 @@ Address = Annotated[
 ]
 Timeout = Annotated[
     float,
-    typer.Option(metavar="SECONDS", min=0.1, help="How long a call to the driver may take.", rich_help_panel=_DRIVER),
+    typer.Option(
+        metavar="SECONDS",
+        min=0.1,
+        help="How long a call to the driver may take; about snapshots at least 60 s.",
+        rich_help_panel=_DRIVER,
+    ),
 ]
 DriverWait = Annotated[
     float,
@@ -258,7 +264,8 @@ def csi_sidecar(
     if retry_max < retry_start:
         raise OptionsError("--retry-interval-max can not be less than --retry-interval-start")
     if _PREFIX.fullmatch(name_prefix) is None:
-        raise OptionsError(f"--volume-name-prefix {name_prefix!r}: expected lower-case letters, digits, '-' and '.'")
+        what = "at most 91 lower-case letters, digits, '-' and '.'"
+        raise OptionsError(f"--volume-name-prefix {name_prefix!r}: expected {what}")
     settings = replace(
         _DEFAULTS,
         workers=workers,

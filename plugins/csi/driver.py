@@ -12,7 +12,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from plugins.csi.connection import Connection, connect
-from plugins.csi.controller import Controller
+from plugins.csi.controller import SNAPSHOT_SECONDS, Controller
 from plugins.csi.identity import Identity
 from plugins.csi.metrics import CallMetrics
 from plugins.csi.node import Node
@@ -78,9 +78,10 @@ class Driver(Facts):
 async def reached(
     endpoint: str, *, seconds: float, wait_seconds: float = WAIT_SECONDS, registry: CollectorRegistry | None = None
 ) -> AsyncIterator[Driver]:
-    """The driver at an endpoint, for as long as the block runs. `seconds` is the deadline of each call.
+    """The driver at an endpoint, for as long as the block runs.
 
-    All its calls are counted in the registry.
+    `seconds` is the deadline of each call; those about snapshots are given a minute at least. All calls are counted in
+    the registry.
 
     Raises:
         Failed: the endpoint is none, or the driver is not healthy, or has no name.
@@ -89,7 +90,7 @@ async def reached(
     metrics = CallMetrics(registry or CollectorRegistry())
     async with connect(endpoint, metrics.ended) as connection:
         identity, node = Identity(connection, seconds=seconds), Node(connection, seconds=seconds)
-        controller = Controller(connection, seconds=seconds)
+        controller = Controller(connection, seconds=seconds, snapshot_seconds=max(seconds, SNAPSHOT_SECONDS))
         await identity.wait_until_ready(wait_seconds)
         metrics.driver = await identity.name()
         facts = await _facts(identity, controller, node)

@@ -195,6 +195,8 @@ ALONE = ["csi-sidecar", "--insecure-http", "--controllers", "node-driver-registr
         ([*ALONE, "--kubelet-registration-path", "csi.sock"], "kubelet needs an absolute path"),
         (["csi-sidecar", "--insecure-http", "--controllers", "-csi-attacher"], "--controllers selects none"),
         (["csi-sidecar", "--insecure-http", "--controllers", "registrar"], "no such controller: registrar"),
+        (["csi-sidecar", "--insecure-http", "--volume-name-prefix", "Pvc"], "at most 91 lower-case letters"),
+        (["csi-sidecar", "--insecure-http", "--volume-name-prefix", "p" * 92], "at most 91 lower-case letters"),
         (
             ["csi-hostpath", "--endpoint", "unix:///s", "--node-id", "n", "--insecure-http"],
             "--listen HOST:PORT is missing",
