@@ -3,6 +3,7 @@
 from typing import Final
 
 from kube.client import Client
+from kube.errors import NotFound
 from model.meta import JSON, Object, OwnerReference
 from model.resources import PODS, Resource
 
@@ -18,17 +19,21 @@ async def owners(client: Client, namespace: str, pod: str, level: int) -> tuple[
     """References to the owner so many levels above the pod (0 is the pod); none without a pod or a level.
 
     Raises:
-        OwnerError: the pod has not so many owners above it.
+        OwnerError: there is no such pod, or it has not so many owners above it.
         KubeError: one can not be read.
     """
     if not pod or level < 0:
         return ()
-    found = await client.get(PODS, pod, namespace)
+    try:
+        found = await client.get(PODS, pod, namespace)
+    except NotFound:
+        raise OwnerError(f"there is no pod {namespace}/{pod}: see --pod-name and --namespace") from None
     reference = OwnerReference(kind=PODS.kind, name=pod, uid=found.uid, api_version=PODS.api_version)
     above = found.controller
     for step in range(min(level, _MOST)):
         if above is None:
-            raise OwnerError(f"{reference.kind} {namespace}/{reference.name} has no owner: level {level} is too high")
+            told = f"{reference.kind} {namespace}/{reference.name} has no owner"
+            raise OwnerError(f"{told}: --capacity-ownerref-level {level} is too high, {step} is the highest")
         reference = above
         if step + 1 < level:
             above = (await client.get(_resource(above), above.name, namespace)).controller

@@ -49,7 +49,9 @@ async def test_there_may_be_none() -> None:
         client = client_of(made)
         assert await owners(client, "default", "", 1) == ()
         assert await owners(client, "default", "me", -1) == ()
-        with pytest.raises(OwnerError, match="Pod default/me has no owner"):
+        with pytest.raises(
+            OwnerError, match="Pod default/me has no owner: --capacity-ownerref-level 1 is too high, 0 is"
+        ):
             await owners(client, "default", "me", 1)
-        with pytest.raises(NotFound):
+        with pytest.raises(OwnerError, match="no pod default/another: see --pod-name"):  # and no lost race
             await owners(client, "default", "another", 1)
