@@ -23,7 +23,7 @@ def places(request: pb.CreateVolumeRequest) -> tuple[list[str], list[str]]:
 
 
 ALLOWED = [{"matchLabelExpressions": [{"key": KEY, "values": ["n2", "n1"]}]}]
-WAITS = {"volumeBindingMode": "WaitForFirstConsumer"}
+WAITS: JSON = {"volumeBindingMode": "WaitForFirstConsumer"}
 
 
 @pytest.mark.parametrize(
