@@ -23,7 +23,7 @@ def driver_of(volume: PersistentVolume) -> str | None:
     """Whose volume it is by its source, of an in-tree plugin that a driver took over too; None for what is no CSI's."""
     if volume.spec.csi is not None:
         return volume.spec.csi.driver
-    plugin = _plugin(volume)
+    plugin = plugin_behind(volume)
     return plugin.driver if plugin else None
 
 
@@ -35,7 +35,7 @@ def as_csi(volume: PersistentVolume) -> VolumeSpec:
     """
     if volume.spec.csi is not None:
         return volume.spec
-    plugin = _plugin(volume)
+    plugin = plugin_behind(volume)
     if plugin is None:
         raise TranslationError("it is no volume of a CSI driver")
     modes = volume.spec.access_modes
@@ -45,7 +45,8 @@ def as_csi(volume: PersistentVolume) -> VolumeSpec:
     return msgspec.structs.replace(volume.spec, csi=csi, access_modes=modes, **{plugin.source: None})
 
 
-def _plugin(volume: PersistentVolume) -> Plugin | None:
+def plugin_behind(volume: PersistentVolume) -> Plugin | None:
+    """The in-tree plugin that a driver took over whose volume it is; None where it is none of these."""
     return next((plugin for plugin in PLUGINS if getattr(volume.spec, plugin.source) is not None), None)
 
 

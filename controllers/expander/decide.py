@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from controllers.csi.resizer.decide import Resizer, target
 from model.names import PRE_RESIZE_CAPACITY
 from model.volumes import ClaimPhase, PersistentVolume, PersistentVolumeClaim
-from storage.translation import PLUGINS, Plugin
+from storage.migrated import plugin_behind
+from storage.translation import Plugin
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def decide(claim: PersistentVolumeClaim, volume: PersistentVolume | None) -> Act
         return Nothing()
     if volume.spec.flex_volume is not None:
         return _of_flex_volume(claim, volume, str(volume.spec.flex_volume.get("driver", "")))
-    plugin = next((plugin for plugin in PLUGINS if getattr(volume.spec, plugin.source) is not None), None)
+    plugin = plugin_behind(volume)
     return LeaveToDriver(claim, plugin) if plugin else LeaveToOthers(claim)
 
 
