@@ -6,7 +6,7 @@ from typing import Final
 
 from controllers.csi.context import SidecarContext
 from controllers.csi.snapshotter.references import claim_key, content_name, restored_key, snapshot_key
-from controllers.csi.snapshotter.snapshots.decide import Known, decide, frees
+from controllers.csi.snapshotter.snapshots.decide import Known, decide, frees, wakes
 from controllers.csi.snapshotter.snapshots.execute import Executor
 from controllers.csi.snapshotter.snapshots.metrics import Metrics
 from controllers.finalizers import holds, put_on, take_off, wants
@@ -90,10 +90,11 @@ class SnapshotController:
     # --- what wakes them ---
 
     def _on_snapshot(self, old: VolumeSnapshot | None, new: VolumeSnapshot | None) -> None:
-        if new is not None:
+        if new is None:
+            if old is not None:
+                self._metrics.gone(old)
+        elif wakes(old, new):
             self._queue.add(new.key)
-        elif old is not None:
-            self._metrics.gone(old)
         snapshot = new or old
         if snapshot is not None and claim_key(snapshot):
             self._claim_queue.add(claim_key(snapshot))

@@ -86,6 +86,16 @@ def decide(snapshot: VolumeSnapshot, known: Known) -> Action:
     return _decide_with(snapshot, content, known)
 
 
+def wakes(old: VolumeSnapshot | None, new: VolumeSnapshot) -> bool:
+    """Whether a change of a snapshot is worth a look; that we ourselves say what it lacks is not."""
+    return old is None or bool(new.status.ready_to_use) or _facts(old) != _facts(new)
+
+
+def _facts(snapshot: VolumeSnapshot) -> tuple[object, ...]:
+    status = msgspec.structs.replace(snapshot.status, error=None, ready_to_use=None)
+    return snapshot.uid, snapshot.deleting, snapshot.metadata.finalizers, snapshot.spec, status
+
+
 def tells(snapshot: VolumeSnapshot, content: VolumeSnapshotContent) -> bool:
     """Whether the snapshot's status says what its content does."""
     ours, theirs = snapshot.status, content.status

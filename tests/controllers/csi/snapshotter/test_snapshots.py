@@ -1,5 +1,7 @@
 """Snapshots taken, used and deleted, with a driver that answers as it is told."""
 
+from dataclasses import replace
+
 import pytest
 from grpc import StatusCode
 
@@ -159,6 +161,17 @@ async def test_without_a_single_default_class_nothing_is_taken_until_there_is_on
         else:
             await parts.made.create(snapshot_class("one", default=True))
         await parts.is_ready()
+
+
+async def test_our_own_word_of_what_is_wrong_cuts_no_wait_short(tmp_path):
+    settings = replace(SETTINGS, backoff_seconds=(60.0, 60.0))
+    held = snapshot(metadata={"finalizers": [names.SNAPSHOT_SOURCE_PROTECTION]})
+    async with snapshotting(tmp_path, held, settings=settings) as parts:
+        await parts.complains("there is no VolumeSnapshotClass")
+        await parts.made.delete("VolumeSnapshot", "default", "snap")
+        await parts.is_gone()
+        labels = {"loop": "snapshot-controller-snapshot", "result": "retry"}
+        assert parts.running.registry.get_sample_value("lading_controller_passes_total", labels) == 1
 
 
 async def test_a_class_that_is_not_there_yet_is_waited_for(tmp_path):
