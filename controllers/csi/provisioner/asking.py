@@ -8,6 +8,7 @@ from typing import Final
 
 from controllers.csi.context import SidecarContext
 from controllers.csi.places import Places
+from controllers.csi.provisioner.decide import volume_name
 from controllers.csi.provisioner.job import Job
 from controllers.csi.provisioner.sources import Sources
 from controllers.provisioning.decide import draft
@@ -52,8 +53,8 @@ class Asking:
         self._places, self._sources = places, sources
 
     def name_for(self, claim: PersistentVolumeClaim) -> str:
-        """The name of the claim's volume: made of its UID, so that making it twice is making it once."""
-        return f"{self._settings.volume_name_prefix}-{claim.uid}"
+        """The name of the claim's volume."""
+        return volume_name(self._settings.volume_name_prefix, claim.uid)
 
     async def job(self, claim: PersistentVolumeClaim, storage_class: StorageClass) -> Job:
         """What is to be asked; what the volume is filled from is held from now on.

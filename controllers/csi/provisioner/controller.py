@@ -15,7 +15,7 @@ from controllers.csi.context import SidecarContext
 from controllers.csi.names import journal
 from controllers.csi.places import Places
 from controllers.csi.provisioner.asking import Asking, ElsewhereError, PopulatedError
-from controllers.csi.provisioner.decide import Key, Later, Make, Nothing, Refuse, is_asked, turn
+from controllers.csi.provisioner.decide import Key, Later, Make, Nothing, Refuse, is_asked, turn, volume_name
 from controllers.csi.provisioner.destroying import Destroying
 from controllers.csi.provisioner.job import Job
 from controllers.csi.provisioner.journal import Journal
@@ -77,7 +77,7 @@ class Provisioner:
         if claim is not None and claim.uid != key.uid:
             claim = None
         job = self._journal.get(text)
-        if self._caches.volumes.get(f"{self._settings.volume_name_prefix}-{key.uid}") is not None:
+        if self._caches.volumes.get(volume_name(self._settings.volume_name_prefix, key.uid)) is not None:
             self._done(text, job)
             return None
         if claim is None and job is None:

@@ -42,6 +42,11 @@ class Make:
 Turn = Nothing | Refuse | Later | Make
 
 
+def volume_name(prefix: str, claim_uid: str) -> str:
+    """The name of a claim's volume: made of its UID, so that making it twice is making it once."""
+    return f"{prefix}-{claim_uid}"
+
+
 def is_asked(claim: PersistentVolumeClaim, driver: str) -> bool:
     """Whether the claim waits for a volume of the driver, as far as it tells itself."""
     asked = driver in (expected_provisioner(claim), claim.annotations.get(names.MIGRATED_TO))
