@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Final
 
 from model.meta import Object
 
@@ -17,6 +18,12 @@ class Changed:
         """Something changed."""
         self._event.set()
 
+    def taken(self) -> bool:
+        """Whether something changed since this was asked last, or waited for."""
+        changed = self._event.is_set()
+        self._event.clear()
+        return changed
+
     async def wait(self, at_most_seconds: float) -> None:
         """Return at the next change, or when the time is up."""
         with suppress(TimeoutError):
@@ -25,8 +32,12 @@ class Changed:
         self._event.clear()
 
 
+ANYTHING: Final = "*"
+"""What to watch, to be woken by every change."""
+
+
 class Changes:
-    """Who waits for which object: `KIND/key`."""
+    """Who waits for which object: `KIND/key`, or ANYTHING."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, set[Changed]] = {}
@@ -37,8 +48,9 @@ class Changes:
         def changed(old: Object | None, new: Object | None) -> None:
             obj = new or old
             assert obj is not None
-            for each in self._waiting.get(f"{kind}/{obj.key}", ()):
-                each.mark()
+            for watched in (f"{kind}/{obj.key}", ANYTHING):
+                for each in self._waiting.get(watched, ()):
+                    each.mark()
 
         return changed
 

@@ -36,6 +36,7 @@ from extender.obtaining import Obtaining
 from extender.preempt import preempt
 from extender.reservations import Reservations
 from extender.scores import prioritize
+from extender.second_look import SecondLook
 from extender.snapshot import SERVED_RULES, Rules
 from extender.takeover import age_seconds, caught_up
 from extender.verdict import EvaluationError, Reason, Verdicts
@@ -58,6 +59,20 @@ COUNTED_AT_ONCE: Final = 50
 
 MANY: Final = 8
 """The part of the nodes that is many is one of so many."""
+
+
+WATCHED: Final = (
+    "pods",
+    "nodes",
+    "claims",
+    "volumes",
+    "classes",
+    "csi_nodes",
+    "csi_drivers",
+    "capacities",
+    "attachments",
+)
+"""The caches whose changes may make room, or end a wait."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +130,9 @@ class Extender:
         reservations = Reservations(caches.pods, caches.claims, caches.volumes)
         self._snapshot = snapshot_over(caches, reservations, settings.rules, monotonic)
         changes = Changes()
-        for kind in ("pods", "nodes", "claims", "volumes"):
+        for kind in WATCHED:
             getattr(caches, kind).subscribe(changes.handler(kind))
+        self._second_look = SecondLook(changes, monotonic)
         self._lessons = Lessons(monotonic)
         obtaining = Obtaining(
             self._snapshot,
@@ -214,15 +230,13 @@ class Extender:
                 self._metrics.judged(asked.count, 0, 0, {})
                 return json_body(wire.filter_result(asked))
             try:
-                with self._metrics.phase("filter", "judge"):
-                    verdicts = self._lessons.applied(pod, self._judge(pod, asked.names), self._snapshot)
+                look = partial(self._filtered, pod, asked)
+                verdicts, found = await self._second_look.taken(look(), look, _is_hopeful)
             except EvaluationError as error:
                 self._metrics.result("filter", "error")
                 log.warning("pod not judged", namespace=pod.namespace, pod=pod.name, error=str(error))
                 self._decisions.record(pod.key, Decision(_now(), "filter", pod.uid, f"can not be judged: {error}"))
                 return json_body(wire.filter_error(asked, str(error)))
-            with self._metrics.phase("filter", "answer"):
-                found = self._answers.of(asked, verdicts)
             # What is noted is for others: the scheduler need not wait for it.
             asyncio.get_running_loop().call_soon(self._decided, pod, verdicts, asked.names, found)
             return json_body(found.body)
@@ -285,6 +299,12 @@ class Extender:
             return response
 
     # --- what they share ---
+
+    def _filtered(self, pod: Pod, asked: Candidates) -> tuple[Verdicts, Answer]:
+        with self._metrics.phase("filter", "judge"):
+            verdicts = self._lessons.applied(pod, self._judge(pod, asked.names), self._snapshot)
+        with self._metrics.phase("filter", "answer"):
+            return verdicts, self._answers.of(asked, verdicts)
 
     def _judge(self, pod: Pod, names: Sequence[str]) -> Verdicts:
         """Verdicts on at least these nodes. Sets of many nodes cost more to make than the others to judge."""
@@ -375,6 +395,11 @@ class Extender:
                 f"no longer waiting for a volume on node {node or '(none)'}, which is gone: the pod is scheduled anew"
             )
             self._recorder.event(claim, CLAIMS, "Normal", "SelectedNodeCleared", message)
+
+
+def _is_hopeful(filtered: tuple[Verdicts, Answer]) -> bool:
+    """Whether a node suits, or none was asked about."""
+    return bool(filtered[1].feasible) or not filtered[1].rejected
 
 
 def _now() -> str:
