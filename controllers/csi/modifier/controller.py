@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from typing import Final
 
+from controllers.csi.attempts import Attempts
 from controllers.csi.context import SidecarContext
 from controllers.csi.modifier.decide import Slowly, decide, wakes, wants_change
 from controllers.csi.modifier.execute import Executor
 from controllers.csi.races import lost
 from controllers.csi.resizer.controller import COMPONENT
-from controllers.csi.resizer.memory import Attempts
 from controllers.runtime import Loop
 from kube.cache import Cache
 from model.volumes import PersistentVolume, PersistentVolumeClaim

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from controllers.csi.conditions import holds_true
-from controllers.csi.resizer.decide import Memory
+from controllers.csi.memory import Memory
 from model.names import MODIFY_SECRET_NAME, MODIFY_SECRET_NAMESPACE
 from model.secrets import SecretReference
 from model.volumes import ClaimPhase, PersistentVolume, PersistentVolumeClaim

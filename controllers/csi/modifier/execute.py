@@ -10,6 +10,7 @@ from typing import Final, NoReturn, assert_never
 import structlog
 from grpc import StatusCode
 
+from controllers.csi.attempts import Attempts
 from controllers.csi.conditions import holds_true, merged
 from controllers.csi.modifier.decide import (
     Action,
@@ -22,7 +23,6 @@ from controllers.csi.modifier.decide import (
     Status,
     secret_of,
 )
-from controllers.csi.resizer.memory import Attempts
 from controllers.csi.secrets import Secrets
 from controllers.runtime import Retry
 from controllers.times import now

@@ -9,12 +9,12 @@ from typing import Final
 
 import structlog
 
+from controllers.csi.attempts import Attempts
 from controllers.csi.context import SidecarContext
 from controllers.csi.races import lost
 from controllers.csi.resizer.decide import Resizer, Slowly, decide, serves, wakes, wants_more
 from controllers.csi.resizer.execute import Executor
 from controllers.csi.resizer.expansion import Expansion
-from controllers.csi.resizer.memory import Attempts
 from controllers.references import claim_key
 from controllers.runtime import Loop
 from kube.cache import Cache

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from controllers.csi.conditions import holds_true
+from controllers.csi.memory import Memory
 from model import quantity
 from model.names import NODE_EXPANSION_NOT_REQUIRED, STORAGE_RESIZER
 from model.volumes import ClaimPhase, PersistentVolume, PersistentVolumeClaim, VolumeSpec
@@ -37,18 +38,6 @@ class Condition(StrEnum):
     FILE_SYSTEM_PENDING = "FileSystemResizePending"
     CONTROLLER_ERROR = "ControllerResizeError"
     NODE_ERROR = "NodeResizeError"
-
-
-@dataclass(frozen=True)
-class Memory:
-    """What the process remembers of a claim's last attempt; a new one remembers nothing, and tries once more."""
-
-    failed_for_good: bool = False
-    """The driver answered that it did not grow the volume: it is not in doubt."""
-    infeasible: bool = False
-    """The driver answered, not long ago, that it never will to that size."""
-    in_use: bool = False
-    """The driver answered that it does not while the volume is used, and a pod uses it still."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Final, NoReturn, assert_never
 import structlog
 from grpc import StatusCode
 
+from controllers.csi.attempts import Attempts
 from controllers.csi.conditions import merged
 from controllers.csi.resizer.decide import (
     STORAGE,
@@ -25,7 +26,6 @@ from controllers.csi.resizer.decide import (
     needs_no_mark,
 )
 from controllers.csi.resizer.expansion import Expansion, Unasked
-from controllers.csi.resizer.memory import Attempts
 from controllers.runtime import Retry
 from controllers.times import now
 from controllers.writes import Writer

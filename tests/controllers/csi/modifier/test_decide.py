@@ -2,8 +2,8 @@
 
 import pytest
 
+from controllers.csi.memory import Memory
 from controllers.csi.modifier.decide import GiveUp, Modify, Nothing, NotThere, Slowly, decide, secret_of, wakes
-from controllers.csi.resizer.decide import Memory
 from model import names
 from tests.controllers.given import claim, volume
 

@@ -1,15 +1,15 @@
-"""What is remembered of attempts to grow volumes: by claims' UIDs, for as long as the process lives."""
+"""What is remembered of attempts to grow or change volumes: by claims' UIDs, for as long as the process lives."""
 
 import time
 from collections.abc import Callable
 
-from controllers.csi.resizer.decide import Memory
+from controllers.csi.memory import Memory
 from model.volumes import PersistentVolumeClaim
 from plugins.errors import InDoubt, PluginError, StillInUse
 
 
 class Attempts:
-    """The last attempt of each claim whose volume could not be grown."""
+    """The last attempt of each claim whose volume could not be grown or changed."""
 
     def __init__(self, slow_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         """`slow_seconds` is how long what can never be is let rest."""
