@@ -46,6 +46,7 @@ from extender.writes import ApiWriter, Writer
 from kube.caches import Caches
 from kube.client import Client
 from kube.events import EventRecorder
+from kube.times import now
 from model.resources import BUDGETS, CLAIMS
 from model.volumes import PersistentVolumeClaim
 from model.workloads import Pod
@@ -235,7 +236,7 @@ class Extender:
             except EvaluationError as error:
                 self._metrics.result("filter", "error")
                 log.warning("pod not judged", namespace=pod.namespace, pod=pod.name, error=str(error))
-                self._decisions.record(pod.key, Decision(_now(), "filter", pod.uid, f"can not be judged: {error}"))
+                self._decisions.record(pod.key, Decision(now(), "filter", pod.uid, f"can not be judged: {error}"))
                 return json_body(wire.filter_error(asked, str(error)))
             # What is noted is for others: the scheduler need not wait for it.
             asyncio.get_running_loop().call_soon(self._decided, pod, verdicts, asked.names, found)
@@ -279,7 +280,7 @@ class Extender:
             error = await self._binder.bind(args)
             self._metrics.result("bind", "error" if error else "success")
             key = f"{args.pod_namespace}/{args.pod_name}"
-            self._decisions.record(key, Decision(_now(), "bind", args.pod_uid, error or f"bound to node {args.node}"))
+            self._decisions.record(key, Decision(now(), "bind", args.pod_uid, error or f"bound to node {args.node}"))
             if error:
                 log.info("pod not bound", namespace=args.pod_namespace, pod=args.pod_name, node=args.node, why=error)
             return json_response(wire.binding_result(error))
@@ -338,7 +339,7 @@ class Extender:
             if not (pod.status.nominated_node_name and len(names) == 1):  # the others are asked about next
                 self._announcer.no_node_suits(pod, outcome, monotonic())
         counts = found.feasible, len(names), dict(found.rejected)
-        self._decisions.record(pod.key, Decision(_now(), "filter", pod.uid, outcome, *counts))
+        self._decisions.record(pod.key, Decision(now(), "filter", pod.uid, outcome, *counts))
 
     async def _candidates(
         self, request: web.Request, verb: str, needs_names: Callable[[Pod], bool]
@@ -400,7 +401,3 @@ class Extender:
 def _is_hopeful(filtered: tuple[Verdicts, Answer]) -> bool:
     """Whether a node suits, or none was asked about."""
     return bool(filtered[1].feasible) or not filtered[1].rejected
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

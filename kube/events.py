@@ -7,7 +7,6 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from random import Random
 from typing import Any, Final, Literal, NoReturn
 
@@ -19,6 +18,7 @@ from kube.client import Client
 from kube.correlation import Correlator, Decision, Said
 from kube.errors import AlreadyExists, ConfigError, KubeError, NotFound, ServerError, TooManyRequests, Unreachable
 from kube.rate import TokenBucket
+from kube.times import moment
 from model.meta import JSON, Object, ObjectReference
 from model.resources import EVENTS, Resource
 
@@ -159,4 +159,4 @@ class EventRecorder:
         return self._last
 
     def _now(self) -> str:
-        return datetime.fromtimestamp(self._nanoseconds() // 10**9, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return moment(self._nanoseconds())

@@ -8,8 +8,8 @@ import structlog
 from controllers.claim_protection.decide import Action, Ask, Keep, Mark, Nothing, Protect
 from controllers.claim_protection.live import LivePods
 from controllers.finalizers import put_on, take_off
-from controllers.times import now
 from controllers.writes import Writer
+from kube.times import now
 from model.meta import JSON
 from model.names import CLAIM_PROTECTION, UNUSED
 from model.resources import CLAIMS

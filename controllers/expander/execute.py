@@ -13,9 +13,9 @@ from controllers.csi.conditions import merged
 from controllers.csi.resizer.decide import STORAGE, Condition, Status
 from controllers.expander.decide import Action, Grow, Grown, LeaveToDriver, LeaveToOthers, NotBound, Nothing
 from controllers.runtime import Retry
-from controllers.times import now
 from controllers.writes import Writer
 from kube.events import EventRecorder
+from kube.times import now
 from model import quantity
 from model.meta import JSON
 from model.names import PRE_RESIZE_CAPACITY, STORAGE_RESIZER

@@ -25,9 +25,9 @@ from controllers.csi.attacher.requests import PublishOptions, publish_request
 from controllers.csi.secrets import Secrets
 from controllers.finalizers import holds, put_on, take_off
 from controllers.runtime import Retry
-from controllers.times import now
 from controllers.writes import Writer
 from kube.errors import NotFound
+from kube.times import now
 from model.csi import VolumeAttachment
 from model.meta import JSON
 from model.names import ATTACHED_NODE_ID

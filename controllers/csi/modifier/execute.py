@@ -25,11 +25,11 @@ from controllers.csi.modifier.decide import (
 )
 from controllers.csi.secrets import Secrets
 from controllers.runtime import Retry
-from controllers.times import now
 from controllers.writes import Writer
 from kube.client import Client
 from kube.errors import NotFound
 from kube.events import EventRecorder, EventType
+from kube.times import now
 from model.attributes_classes import VolumeAttributesClass
 from model.meta import JSON
 from model.resources import ATTRIBUTES_CLASSES, CLAIMS, VOLUMES

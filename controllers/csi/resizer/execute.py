@@ -27,9 +27,9 @@ from controllers.csi.resizer.decide import (
 )
 from controllers.csi.resizer.expansion import Expansion, Unasked
 from controllers.runtime import Retry
-from controllers.times import now
 from controllers.writes import Writer
 from kube.events import EventRecorder, EventType
+from kube.times import now
 from model import quantity
 from model.meta import JSON
 from model.names import NODE_EXPANSION_NOT_REQUIRED

@@ -25,10 +25,10 @@ from controllers.csi.snapshotter.contents.decide import (
 )
 from controllers.finalizers import take_off
 from controllers.runtime import Retry
-from controllers.times import now
 from controllers.writes import Writer
 from kube.client import Client
 from kube.events import EventRecorder
+from kube.times import now
 from model.meta import JSON
 from model.names import CONTENT_BEING_CREATED, CONTENT_PROTECTION
 from model.resources import SNAPSHOT_CONTENTS

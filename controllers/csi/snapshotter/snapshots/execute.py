@@ -26,11 +26,11 @@ from controllers.csi.snapshotter.snapshots.actions import (
 from controllers.csi.snapshotter.snapshots.decide import is_ready
 from controllers.finalizers import put_on
 from controllers.runtime import Retry
-from controllers.times import moment, now
 from controllers.writes import Writer
 from kube.client import Client
 from kube.errors import NotFound
 from kube.events import EventRecorder
+from kube.times import moment, now
 from model import quantity
 from model.meta import JSON
 from model.names import CONTENT_BEING_DELETED, SNAPSHOT_CLAIM_PROTECTION

@@ -6,7 +6,7 @@ import pytest
 from controllers.csi.snapshotter import parameters
 from controllers.csi.snapshotter.contents.decide import Destroy, LetGo, Look, Nothing, Settle, Take, decide, is_settled
 from controllers.csi.snapshotter.contents.pace import Pace
-from controllers.times import moment
+from kube.times import moment
 from model.names import CONTENT_BEING_CREATED, CONTENT_BEING_DELETED, CONTENT_PROTECTION
 from model.secrets import SecretReference
 from model.snapshots import VolumeSnapshotContent
